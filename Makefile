@@ -1,0 +1,64 @@
+# Every target sets up what it needs in .venv. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+EXTRAS := sim,boards,dev
+# Cores that tests may use; one worker per core.
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+# Passed on to pytest, for example: make test ARGS="-k loop"
+ARGS ?=
+
+export AMARANTH_USE_YOSYS := builtin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test nightly lint format registers bitstreams constraints tools clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(READY) ## walk a list of 64 nodes on the RTL and compare with the model
+	$(BIN)/saoffload demo
+
+test: lint ## lint, then all tests but the nightly ones
+	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly" $(ARGS)
+
+nightly: lint ## lint, then all tests
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: $(READY) ## ruff and pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python --warnings
+
+format: $(READY) ## let ruff put the source in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+registers: $(READY) ## write everything that comes from control/registers.rdl
+	$(BIN)/python tools/generate_registers.py
+
+bitstreams: $(READY) ## bitstreams of all boards into build/
+	$(BIN)/saoffload build ulx3s-85f
+	$(BIN)/saoffload build icebreaker
+
+constraints: ## write constraints.txt anew, with the newest versions that fit
+	$(PYTHON) tools/pin.py $(EXTRAS)
+
+# What no Python package brings. Each is named with its cure.
+tools:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found: install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) --version) is too old: install Python 3.11 or newer, or name yours: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: this Python cannot make environments: install its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@command -v "$${CXX:-c++}" >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "error: no C++ compiler: install g++ or clang (Debian, Ubuntu: apt install g++), or name yours: make CXX=..." >&2; exit 1; }
+	@command -v perl >/dev/null || { echo "error: perl not found, which Verilator needs: install it (Debian, Ubuntu: apt install perl)" >&2; exit 1; }
+
+# The mark is written last, so that an installation that was cut off is done again.
+$(READY): pyproject.toml constraints.txt | tools
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[$(EXTRAS)]"
+	@touch $@
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
