@@ -1,0 +1,131 @@
+"""Which lookup answers are still in use: epochs, their counts, and grace periods."""
+
+from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from .. import layouts
+from ..config import EngineConfig
+
+class UnretiredLimit(wiring.Component):
+    """Lets a lookup request in only while fewer than ``limit`` answers of its kind are not retired.
+
+    Members: ``do_request`` (a request was taken), ``do_retire`` (an answer was retired), ``has_room``.
+    ``has_room`` is a register: it follows the count in the next clock and never lets one request too many in.
+    """
+
+    def __init__(self, *, limit: int):
+        if limit < 2:
+            raise ValueError(f"limit must be at least 2, got {limit}")
+        self._limit = limit
+        super().__init__({"do_request": In(1), "do_retire": In(1), "has_room": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        count = Signal(range(self._limit + 1))
+        count_next = Signal.like(count)
+        m.d.comb += count_next.eq(count + self.do_request - self.do_retire)
+        m.d.sync += [count.eq(count_next), self.has_room.eq(count_next < self._limit)]
+        return m
+
+
+class EpochDrain(wiring.Component):
+    """Answers a grace request once every lookup answered before it was taken is retired.
+
+    Time is cut into epochs. Every answer belongs to the epoch that was current in its clock, and is counted there,
+    per kind. A grace request closes the current epoch; it is answered when that epoch and all before it are empty.
+    Requests of one requester are answered in order. A retire that no unretired answer of its epoch and kind can match
+    is ignored and reported: counting it would end a grace period too early.
+
+    Parameters: ``config`` (epoch width, unretired limit), ``depths``: grace requests that each requester may have
+    unanswered.
+
+    Members: ``epoch``: what an answer given in this clock carries. ``did_answer[kind]``: an answer of this kind is
+    given in this clock. ``retires[kind]``; ``did_retire[kind]``: a retire was counted. ``graces[n]``,
+    ``grace_answers[n]``: always taken at once. ``bad_retire``: strobe.
+
+    Latency: with nothing unretired, a grace request is answered 3 clocks after it was taken.
+    """
+
+    KINDS = 2
+
+    def __init__(self, config: EngineConfig, *, depths: tuple[int, ...]):
+        if not depths or any(depth < 1 for depth in depths):
+            raise ValueError(f"each requester needs a depth of at least 1, got {depths}")
+        self._config = config
+        self._depths = depths
+        retires = stream.Signature(layouts.epoch(config), always_ready=True)
+        grace = stream.Signature(layouts.NOTHING, always_ready=True)
+        super().__init__(
+            {
+                "epoch": Out(config.epoch_width),
+                "did_answer": In(1).array(self.KINDS),
+                "retires": In(retires).array(self.KINDS),
+                "did_retire": Out(1).array(self.KINDS),
+                "graces": In(grace).array(len(depths)),
+                "grace_answers": Out(grace).array(len(depths)),
+                "bad_retire": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        ring = 1 << self._config.epoch_width
+        # Epochs are numbered so far that a ticket cannot be mistaken: it is at most the whole ring ahead of the oldest
+        # epoch, and, as one passed ticket leaves per clock and one epoch ends per clock, at most ``depth`` + 1 behind.
+        sequence_bits = max(ring, max(self._depths) + 2).bit_length() + 1
+        current = Signal(sequence_bits)
+        oldest = Signal(sequence_bits)
+        m.d.comb += self.epoch.eq(current)
+
+        bad, empty = [], []
+        for kind in range(self.KINDS):
+            counts = self._elaborate_counts(m, kind)
+            empty.append(Array([count == 0 for count in counts])[oldest[: self._config.epoch_width]])
+            retire = self.retires[kind]
+            bad.append(retire.valid & ~self.did_retire[kind])
+        m.d.comb += self.bad_retire.eq(Cat(bad).any())
+
+        # The current epoch closes when a grace period asks for it and the ring has a place; the oldest one ends when
+        # it is closed and both kinds are empty.
+        asked = Cat(grace.valid for grace in self.graces).any()
+        is_asked = Signal()
+        can_close = (current - oldest)[:sequence_bits] < ring - 1
+        m.d.sync += is_asked.eq((is_asked | asked) & ~can_close)
+        with m.If((is_asked | asked) & can_close):
+            m.d.sync += current.eq(current + 1)
+        with m.If((oldest != current) & Cat(empty).all()):
+            m.d.sync += oldest.eq(oldest + 1)
+
+        for number, depth in enumerate(self._depths):
+            self._elaborate_requester(m, number, depth, current, oldest)
+        return m
+
+    def _elaborate_counts(self, m: Module, kind: int) -> list[Signal]:
+        """Count the unretired answers of one kind, per epoch."""
+        retire = self.retires[kind]
+        counts = []
+        for number in range(1 << self._config.epoch_width):
+            count = Signal(range(self._config.unretired_limit + 1), name=f"count_{kind}_{number}")
+            does_add = self.did_answer[kind] & (self.epoch == number)
+            does_name = retire.valid & (retire.payload.epoch == number)
+            does_remove = does_name & ((count != 0) | does_add)
+            m.d.sync += count.eq(count + does_add - does_remove)
+            with m.If(does_remove):
+                m.d.comb += self.did_retire[kind].eq(1)
+            counts.append(count)
+        return counts
+
+    def _elaborate_requester(self, m: Module, number: int, depth: int, current: Signal, oldest: Signal) -> None:
+        """Keep the tickets of one requester and answer each when the oldest epoch has passed it."""
+        tickets = SyncFIFO(width=len(current), depth=depth)
+        m.submodules[f"tickets_{number}"] = tickets
+        age = (oldest - tickets.r_data)[: len(current)]
+        has_passed = (age != 0) & ~age[-1]
+        m.d.comb += [
+            tickets.w_data.eq(current),
+            tickets.w_en.eq(self.graces[number].valid),
+            tickets.r_en.eq(has_passed & tickets.r_rdy),
+            self.grace_answers[number].valid.eq(has_passed & tickets.r_rdy),
+        ]

@@ -1,0 +1,90 @@
+"""How a handle is put together, and who decides whether one names a bundle that lives."""
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .. import layouts
+from ..config import HANDLE_BITS, EngineConfig
+from .records import record_layout
+
+
+def index_of(config: EngineConfig, handle: Value) -> Value:
+    """The index that a handle names, in range or not."""
+    return handle[: config.index_bits]
+
+
+def generation_of(config: EngineConfig, handle: Value) -> Value:
+    """The generation that a handle names."""
+    return handle[config.index_bits : HANDLE_BITS - 1]
+
+
+def is_well_formed(config: EngineConfig, handle: Value) -> Value:
+    """Whether a pointer-sized handle could name a bundle: bit 31 set, upper half 0, index below the capacity."""
+    upper_half_is_zero = ~handle[HANDLE_BITS:].any()
+    if config.bundles == 1 << config.index_bits:
+        is_in_range = Const(1)
+    else:
+        is_in_range = index_of(config, handle) < config.bundles
+    return handle[HANDLE_BITS - 1] & upper_half_is_zero & is_in_range
+
+
+def to_handle(config: EngineConfig, index: Value, generation: Value) -> Value:
+    """The handle of the owner of ``index`` in ``generation``."""
+    assert len(index) == config.index_bits and len(generation) == config.generation_bits
+    return Cat(index, generation, Const(1, 1))
+
+
+class NamedBundle(wiring.Component):
+    """Judges handles: does this one name a bundle that lives now?
+
+    Parameters: ``config``.
+
+    Members: ``do_request`` with ``handle`` (64 bits, all of them count); ``index``: to the record memory, ``record``
+    from it; ``live``. Two clocks after the request ``is_asked``, ``is_named`` (combinational from ``live``),
+    ``named_index``, ``named_handle``, and ``record`` is its record.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        index = range(config.bundles)
+        super().__init__(
+            {
+                "do_request": In(1),
+                "handle": In(layouts.WIDE_HANDLE_BITS),
+                "index": Out(index),
+                "record": In(record_layout(config)),
+                "live": In(config.bundles),
+                "is_asked": Out(1),
+                "is_named": Out(1),
+                "named_index": Out(index),
+                "named_handle": Out(HANDLE_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        is_asked = Signal()
+        handle = Signal(HANDLE_BITS)
+        is_possible = Signal()
+        m.d.sync += [
+            is_asked.eq(self.do_request),
+            handle.eq(self.handle),
+            is_possible.eq(self.do_request & is_well_formed(config, self.handle)),
+        ]
+        m.d.comb += self.index.eq(index_of(config, handle))
+
+        is_possible_q = Signal()
+        m.d.sync += [
+            self.is_asked.eq(is_asked),
+            is_possible_q.eq(is_possible),
+            self.named_index.eq(self.index),
+            self.named_handle.eq(handle),
+        ]
+        m.d.comb += self.is_named.eq(
+            is_possible_q
+            & (generation_of(config, self.named_handle) == self.record.generation)
+            & self.live.bit_select(self.named_index, 1)
+        )
+        return m

@@ -1,0 +1,196 @@
+"""The parallel CAM: every key in registers beside its own comparator. For small tables; wiring only."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
+
+from ..config import EngineConfig
+from .delete_pipe import DeletePipe
+from .drain import EpochDrain, UnretiredLimit
+from .handle_lookup import HandleLookup
+from .keeper import Keeper
+from .key_lookup import KeyLookup
+from .lifecycle import BundleLifecycle
+from .match import MatchArray
+from .records import SharedMemory, context_layout, entry_layout, owner_layout, record_layout
+from .signature import TableSignature
+
+KEY, HANDLE = 0, 1
+"""The two kinds of lookups, as the drain numbers them."""
+
+COMPLETIONS, REUSE = 0, 1
+"""Who asks the drain for grace periods: completions, and the reuse of indices."""
+
+
+class ParallelTable(wiring.Component):
+    """An SA table whose keys are all compared at once. The promise is that of ``TableSignature``.
+
+    Parameters: ``config``: ``bundles`` indices, ``keys`` comparators.
+
+    Latency: key lookups ``KeyLookup.LATENCY`` (6) clocks, handle lookups ``HandleLookup.LATENCY`` (4), deletes
+    ``DeletePipe.LATENCY`` (5), each one per clock. Ready ``keys + bundles + 5`` clocks after reset. An add takes at most
+    ``keys + 20`` clocks when it meets no other job and room is free.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(TableSignature(config))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.match = match = MatchArray(config)
+        m.submodules.owners = owners = SharedMemory(shape=owner_layout(config), depth=config.keys, readers=3)
+        m.submodules.entries = entries = SharedMemory(shape=entry_layout(config), depth=config.keys, readers=1)
+        m.submodules.records = records = SharedMemory(
+            shape=record_layout(config), depth=config.bundles, readers=4, in_block_ram=config.prefers_block_ram
+        )
+        m.submodules.lifecycle = lifecycle = BundleLifecycle(config)
+        m.submodules.keeper = keeper = Keeper(config)
+        m.submodules.drain = drain = EpochDrain(config, depths=(config.completion_depth, 1))
+        m.submodules.key_lookup = key_lookup = KeyLookup(config)
+        m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
+        m.submodules.delete_pipe = delete_pipe = DeletePipe(config)
+
+        # Packet path: requests in while there is room, answers out with their epoch, retires to the drain.
+        sides = (
+            (KEY, key_lookup, self.key_requests, self.key_answers, self.key_retires, self.key_request_is_waiting),
+            (
+                HANDLE,
+                handle_lookup,
+                self.handle_requests,
+                self.handle_answers,
+                self.handle_retires,
+                self.handle_request_is_waiting,
+            ),
+        )
+        for kind, lookup, requests, answers, retires, is_waiting in sides:
+            m.submodules[f"limit_{kind}"] = limit = UnretiredLimit(limit=config.unretired_limit)
+            connect(m, flipped(retires), drain.retires[kind])
+            m.d.comb += [
+                requests.ready.eq(limit.has_room),
+                is_waiting.eq(requests.valid & ~limit.has_room),
+                lookup.do_request.eq(requests.valid & requests.ready),
+                limit.do_request.eq(lookup.do_request),
+                limit.do_retire.eq(drain.did_retire[kind]),
+                lookup.live.eq(lifecycle.live),
+                answers.valid.eq(lookup.did_answer),
+                answers.payload.epoch.eq(drain.epoch),
+                drain.did_answer[kind].eq(lookup.did_answer),
+            ]
+            with m.If(lookup.answer.hit & ~keeper.gate_is_closed):
+                m.d.comb += [
+                    answers.payload[field].eq(lookup.answer[field])
+                    for field in ("hit", "handle", "sa_number", "direction", "context")
+                ]
+        m.d.comb += [
+            key_lookup.key.eq(self.key_requests.payload),
+            handle_lookup.handle.eq(self.handle_requests.payload.handle),
+            self.bad_retire.eq(drain.bad_retire),
+        ]
+
+        # Comparators and memories. The management writes; everybody reads through a port of his own.
+        store = keeper.store
+        m.d.comb += [
+            match.search.eq(key_lookup.search),
+            key_lookup.exact_found.eq(match.exact_found),
+            key_lookup.exact_entry.eq(match.exact_entry),
+            key_lookup.wildcard_found.eq(match.wildcard_found),
+            key_lookup.wildcard_entry.eq(match.wildcard_entry),
+            match.do_write.eq(store.do_write_entry),
+            match.entry.eq(store.entry_write_address),
+            match.is_used.eq(store.written_entry.is_used),
+            match.key.eq(store.written_entry.key),
+        ]
+        owner_readers = (*key_lookup.owner_addresses, store.entry_address)
+        m.d.comb += [
+            *(port.eq(address) for port, address in zip(owners.read_addresses, owner_readers, strict=True)),
+            key_lookup.owners[0].eq(owners.read_data[0]),
+            key_lookup.owners[1].eq(owners.read_data[1]),
+            store.owner.eq(owners.read_data[2]),
+            # A cleared entry keeps its owner: a lookup that it matched may still be on its way there.
+            owners.do_write.eq(store.do_write_entry & store.written_entry.is_used),
+            owners.write_address.eq(store.entry_write_address),
+            owners.write_data.eq(store.written_owner),
+            entries.read_addresses[0].eq(store.entry_address),
+            store.entry.eq(entries.read_data[0]),
+            entries.do_write.eq(store.do_write_entry),
+            entries.write_address.eq(store.entry_write_address),
+            entries.write_data.eq(store.written_entry),
+            store.record.eq(records.read_data[3]),
+            records.read_addresses[3].eq(store.index_address),
+            records.do_write.eq(store.do_write_bundle),
+            records.write_address.eq(store.index_write_address),
+            records.write_data.eq(store.written_record),
+        ]
+        for number, reader in enumerate((key_lookup, handle_lookup, delete_pipe)):
+            m.d.comb += [
+                records.read_addresses[number].eq(reader.index),
+                reader.record.eq(records.read_data[number]),
+            ]
+        if config.context_width:
+            m.submodules.contexts = contexts = SharedMemory(
+                shape=context_layout(config), depth=config.bundles, readers=2, in_block_ram=config.prefers_block_ram
+            )
+            m.d.comb += [
+                contexts.do_write.eq(store.do_write_bundle),
+                contexts.write_address.eq(store.index_write_address),
+                contexts.write_data.eq(store.written_context),
+            ]
+            for number, reader in enumerate((key_lookup, handle_lookup)):
+                m.d.comb += [
+                    contexts.read_addresses[number].eq(reader.index),
+                    reader.context.eq(contexts.read_data[number]),
+                ]
+
+        # Life and death of bundles.
+        connect(m, flipped(self.deletes), delete_pipe.deletes)
+        connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
+        connect(m, lifecycle.graces, drain.graces[REUSE])
+        connect(m, drain.grace_answers[REUSE], lifecycle.grace_answers)
+        connect(m, flipped(self.graces), drain.graces[COMPLETIONS])
+        connect(m, drain.grace_answers[COMPLETIONS], flipped(self.grace_answers))
+        for port in ("adds", "flushes", "end_restores"):
+            connect(m, flipped(getattr(self, port)), getattr(keeper, port))
+        for port in ("add_answers", "flush_answers"):
+            connect(m, getattr(keeper, port), flipped(getattr(self, port)))
+        m.d.comb += [
+            delete_pipe.live.eq(lifecycle.live),
+            keeper.do_delete.eq(delete_pipe.do_delete),
+            *(
+                getattr(lifecycle, name).eq(getattr(delete_pipe, name))
+                for name in ("do_delete", "delete_index", "delete_key_count")
+            ),
+            *(
+                getattr(lifecycle, name).eq(getattr(keeper, name))
+                for name in (
+                    "do_commit",
+                    "commit_index",
+                    "commit_key_count",
+                    "do_flush",
+                    "do_begin_scrub",
+                    "do_end_scrub",
+                    "query_index",
+                )
+            ),
+            *(
+                getattr(keeper, name).eq(getattr(lifecycle, name))
+                for name in (
+                    "live",
+                    "scrubbing",
+                    "has_dead",
+                    "live_bundles",
+                    "live_keys",
+                    "free_is_known",
+                    "free_index",
+                    "is_taken",
+                )
+            ),
+            *(
+                getattr(self, name).eq(getattr(keeper, name))
+                for name in ("is_ready", "is_restoring", "add_is_waiting")
+            ),
+            self.live_bundles.eq(lifecycle.live_bundles),
+            self.live_keys.eq(lifecycle.live_keys),
+        ]
+        return m

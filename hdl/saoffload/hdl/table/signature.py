@@ -1,0 +1,68 @@
+"""The one signature of every SA table: what the engine and the packet path may ask, and what they are promised."""
+
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .. import layouts
+from ..config import EngineConfig
+
+
+class TableSignature(wiring.Signature):
+    """Ports of an SA table, seen from the table.
+
+    Lookups (packet path), each kind with streams of its own:
+
+    - ``key_requests`` / ``key_answers`` / ``key_retires``: receive lookups; hit inbound bundles only.
+    - ``handle_requests`` / ``handle_answers`` / ``handle_retires``: transmit lookups; hit outbound bundles only.
+
+    Requests are taken one per clock and wait for one reason alone: ``config.unretired_limit`` answers of the kind
+    are not retired (each waiting clock is one ``..._is_waiting`` strobe). Answers come in order, a fixed number of
+    clocks after their request, and must be taken at once. Every answer, a miss too, is retired exactly once, in any
+    order, by its epoch; a retire that names no unretired answer changes nothing and strobes ``bad_retire``.
+
+    Management:
+
+    - ``adds`` / ``add_answers``: one bundle, all or nothing. Takes as long as it must: while only scrubs or
+      unretired answers keep room from being free, ``add_is_waiting`` is 1.
+    - ``deletes`` / ``delete_answers``: one per clock, never stalled, answered in order after a fixed number of clocks,
+      taken at once. A lookup answered in the clock of the delete's answer, or later, misses; one answered earlier
+      belongs to the grace period.
+    - ``flushes`` / ``flush_answers``: from the clock after acceptance every lookup answer is a miss; the answer comes when
+      every bundle of before is gone. The table is in restore mode then.
+    - ``end_restores``: leaves restore mode. Taken at once when no add or flush is under way.
+    - ``graces`` / ``grace_answers``: answered in order once every lookup answered before the request was taken is
+      retired. At most ``config.completion_depth`` may be unanswered; the answer must be taken at once.
+
+    State: ``is_ready`` after the reset scrub, ``is_restoring``, ``live_bundles``, ``live_keys``.
+    """
+
+    def __init__(self, config: EngineConfig):
+        answer = layouts.lookup_answer(config)
+        epoch = layouts.epoch(config)
+        super().__init__(
+            {
+                "key_requests": In(stream.Signature(layouts.KEY)),
+                "key_answers": Out(stream.Signature(answer, always_ready=True)),
+                "key_retires": In(stream.Signature(epoch, always_ready=True)),
+                "handle_requests": In(stream.Signature(layouts.HANDLE_REQUEST)),
+                "handle_answers": Out(stream.Signature(answer, always_ready=True)),
+                "handle_retires": In(stream.Signature(epoch, always_ready=True)),
+                "adds": In(stream.Signature(layouts.add_request(config))),
+                "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
+                "deletes": In(stream.Signature(layouts.DELETE_REQUEST, always_ready=True)),
+                "delete_answers": Out(stream.Signature(layouts.DELETE_ANSWER, always_ready=True)),
+                "flushes": In(stream.Signature(layouts.NOTHING)),
+                "flush_answers": Out(stream.Signature(layouts.flush_answer(config), always_ready=True)),
+                "end_restores": In(stream.Signature(layouts.NOTHING)),
+                "graces": In(stream.Signature(layouts.NOTHING, always_ready=True)),
+                "grace_answers": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
+                "is_ready": Out(1),
+                "is_restoring": Out(1),
+                "add_is_waiting": Out(1),
+                "key_request_is_waiting": Out(1),
+                "handle_request_is_waiting": Out(1),
+                "bad_retire": Out(1),
+                "live_bundles": Out(range(config.bundles + 1)),
+                "live_keys": Out(range(config.keys + 1)),
+            }
+        )

@@ -1,0 +1,556 @@
+"""Every SA table keeps the contract: the same tests for each implementation of ``TableSignature``."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from saoffload.hdl.config import EngineConfig, preset
+from saoffload.hdl.layouts import AddResult
+from saoffload.hdl.table.delete_pipe import DeletePipe
+from saoffload.hdl.table.handle_lookup import HandleLookup
+from saoffload.hdl.table.key_lookup import KeyLookup
+from saoffload.hdl.table.parallel import ParallelTable
+
+from tests.unit.streams import seeds, simulate
+from tests.unit.table_bench import Bundle, Key, TableBench
+
+Script = Callable[[Any, TableBench], Any]
+IPV6 = 1
+AH = 1
+
+CONFIGS = {
+    "tiny": replace(preset("tiny"), unretired_limit=16),
+    "odd": EngineConfig(name="odd", bundles=5, keys=7, context_width=12, unretired_limit=12, epoch_width=1),
+    "bare": EngineConfig(name="bare", bundles=2, keys=3, context_width=0, unretired_limit=32),
+}
+
+
+@pytest.fixture(params=[ParallelTable], ids=lambda table: table.__name__)
+def table(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=CONFIGS.values(), ids=CONFIGS.keys())
+def config(request: pytest.FixtureRequest) -> EngineConfig:
+    return request.param
+
+
+def run(table: Any, config: EngineConfig, script: Script, *, background: Any = (), leaves_restore: bool = True) -> TableBench:
+    """Run one script on a fresh table, with the judge watching, and lookups retired at the end."""
+    dut = table(config)
+    bench = TableBench(dut, config)
+
+    async def main(ctx: Any) -> None:
+        await bench.start(ctx, leaves_restore=leaves_restore)
+        await script(ctx, bench)
+
+    simulate(
+        dut, main, background=[*background(bench)] if background else (), monitors=[bench], deadline=60_000
+    )
+    assert not bench.judge.asked["key"] or background, "a lookup was never answered"
+    assert not bench.judge.deletes, "a delete was never answered"
+    return bench
+
+
+def handle_of(config: EngineConfig, index: int, generation: int = 0) -> int:
+    return 1 << 31 | generation << config.index_bits | index
+
+
+def test_an_added_bundle_is_found_by_its_key_and_a_deleted_one_is_not(table: Any, config: EngineConfig) -> None:
+    context = 0x5A & (1 << config.context_width) - 1
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        result, handle = await bench.add(ctx, Bundle((Key(0x1001),), context=context))
+        assert result == AddResult.OK
+        assert handle >> config.index_bits == 1 << 31 - config.index_bits, "the first owner has generation 0"
+        answer = await bench.lookup(ctx, "key", Key(0x1001))
+        assert answer["hit"] and answer["handle"] == handle and answer["context"] == context
+        await bench.delete(ctx, handle)
+        assert not (await bench.lookup(ctx, "key", Key(0x1001)))["hit"]
+        assert ctx.get(bench.dut.live_bundles) == 0 == ctx.get(bench.dut.live_keys)
+
+    run(table, config, script)
+
+
+def test_spi_zero_and_an_all_zero_key_are_ordinary(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        assert not (await bench.lookup(ctx, "key", Key(0, 0)))["hit"], "an empty table knows no all-zero key"
+        result, handle = await bench.add(ctx, Bundle((Key(0, 0),)))
+        assert result == AddResult.OK
+        assert (await bench.lookup(ctx, "key", Key(0, 0)))["handle"] == handle
+        await bench.delete(ctx, handle)
+        assert not (await bench.lookup(ctx, "key", Key(0, 0)))["hit"]
+
+    run(table, config, script)
+
+
+def test_every_bit_of_the_key_counts(table: Any) -> None:
+    config = EngineConfig(name="bits", bundles=2, keys=2, context_width=0)
+    stored = Key(0xA5A5_0F0F, 0x2001_0DB8 << 96 | 0x1234_5678_9ABC, IPV6, 0)
+    bits = stored.spi | stored.destination << 32 | stored.family << 160 | stored.protocol << 161
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        await bench.add(ctx, Bundle((stored,)))
+        assert (await bench.lookup(ctx, "key", stored))["hit"]
+        for bit in range(162):
+            one = bits ^ 1 << bit
+            other = Key(one & 0xFFFF_FFFF, one >> 32 & (1 << 128) - 1, one >> 160 & 1, one >> 161 & 1)
+            assert not (await bench.lookup(ctx, "key", other))["hit"], f"bit {bit}"
+
+    run(table, config, script)
+
+
+def test_a_wildcard_yields_to_an_exact_match_and_takes_over_when_that_dies(table: Any, config: EngineConfig) -> None:
+    exact, wildcard, other = Key(7, 0xC0000201), Key(7, 0), Key(7, 0xC0000202)
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        _, wild_handle = await bench.add(ctx, Bundle((wildcard,)))
+        result, exact_handle = await bench.add(ctx, Bundle((exact,)))
+        assert result == AddResult.OK, "wildcard and exact with one SPI are no duplicates"
+        assert (await bench.lookup(ctx, "key", exact))["handle"] == exact_handle
+        assert (await bench.lookup(ctx, "key", other))["handle"] == wild_handle
+        assert (await bench.lookup(ctx, "key", wildcard))["handle"] == wild_handle
+        assert not (await bench.lookup(ctx, "key", replace(other, protocol=AH)))["hit"], "the protocol must be equal"
+        assert not (await bench.lookup(ctx, "key", replace(other, family=IPV6)))["hit"], "a wildcard has a family"
+        await bench.delete(ctx, exact_handle)
+        # Before and after the sweep: a dead exact entry hides nothing.
+        for _ in range(12):
+            assert (await bench.lookup(ctx, "key", exact))["handle"] == wild_handle
+
+    run(table, config, script)
+
+
+def test_both_sas_of_a_bundle_carry_one_handle_and_vanish_together(table: Any, config: EngineConfig) -> None:
+    esp, ah = Key(0x10), Key(0x11, protocol=AH)
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        _, handle = await bench.add(ctx, Bundle((esp, ah)))
+        for number, key in enumerate((esp, ah)):
+            answer = await bench.lookup(ctx, "key", key)
+            assert answer["handle"] == handle and answer["sa_number"] == number
+        assert ctx.get(bench.dut.live_keys) == 2 and ctx.get(bench.dut.live_bundles) == 1
+        await bench.delete(ctx, handle)
+        assert not (await bench.lookup(ctx, "key", esp))["hit"]
+        assert not (await bench.lookup(ctx, "key", ah))["hit"]
+        assert ctx.get(bench.dut.live_keys) == 0
+
+    run(table, config, script)
+
+
+def test_directions(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        _, outbound = await bench.add(ctx, Bundle((Key(1),), is_outbound=True))
+        assert not (await bench.lookup(ctx, "key", Key(1)))["hit"], "outbound bundles have no keys"
+        result, inbound = await bench.add(ctx, Bundle((Key(1),)))
+        assert result == AddResult.OK, "a key of an outbound bundle is nobody's duplicate"
+        assert (await bench.lookup(ctx, "handle", outbound))["hit"]
+        assert not (await bench.lookup(ctx, "handle", inbound))["hit"], "a transmit lookup hits outbound bundles only"
+        assert (await bench.lookup(ctx, "key", Key(1)))["handle"] == inbound
+        await bench.delete(ctx, outbound, inbound)
+        assert bench.judge.deleted_count == 2, "deletes take either direction"
+
+    run(table, config, script)
+
+
+def test_bad_handles_name_nothing(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        _, handle = await bench.add(ctx, Bundle((Key(1),), is_outbound=True))
+        bad = [0, handle & 0x7FFF_FFFF, handle ^ 1, 1 << 63 | handle, 1 << 32 | handle, (1 << 64) - 1]
+        bad += [handle ^ 1 << bit for bit in range(config.index_bits, 31)]
+        bad += [handle_of(config, index) for index in range(config.bundles, 1 << config.index_bits)]
+        for one in bad:
+            assert not (await bench.lookup(ctx, "handle", one))["hit"], f"{one:#x}"
+        await bench.delete(ctx, *bad)
+        assert bench.judge.deleted_count == 0
+        assert (await bench.lookup(ctx, "handle", handle))["hit"]
+
+    run(table, config, script)
+
+
+def test_two_deletes_of_one_handle_back_to_back_find_it_once(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        _, first = await bench.add(ctx, Bundle((Key(1),)))
+        _, second = await bench.add(ctx, Bundle((Key(2),)))
+        await bench.delete(ctx, first, first, second, second, first)
+        assert bench.judge.deleted_count == 2
+
+    run(table, config, script)
+
+
+def test_add_results_in_their_order(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        async def result(*keys: Key, **more: Any) -> AddResult:
+            return (await bench.add(ctx, Bundle(keys, **more)))[0]
+
+        assert await result(Key(1), sa_count=0) == AddResult.UNSUPPORTED
+        assert await result(Key(1), sa_count=3) == AddResult.UNSUPPORTED
+        assert await result(Key(1), handle=handle_of(config, 1)) == AddResult.BAD_HANDLE, "nobody restores"
+        assert await result(Key(1), Key(1)) == AddResult.DUPLICATE
+        assert await result(Key(1)) == AddResult.OK
+        assert await result(Key(1)) == AddResult.DUPLICATE
+        assert await result(Key(2), Key(1)) == AddResult.DUPLICATE
+        assert await result(Key(1), Key(2)) == AddResult.DUPLICATE
+        if not config.ipv6:
+            assert await result(Key(9, 1 << 127, IPV6)) == AddResult.UNSUPPORTED
+            assert await result(Key(9), Key(8, 1 << 127, IPV6)) == AddResult.UNSUPPORTED
+        spi = 100
+        while len(bench.judge.live) < config.bundles:
+            spi += 1
+            assert await result(Key(spi), is_outbound=True) == AddResult.OK
+        assert await result(Key(1)) == AddResult.DUPLICATE, "a duplicate is told before the table is full"
+        assert await result(Key(50)) == AddResult.FULL
+        assert await result(Key(51), is_outbound=True) == AddResult.FULL
+        assert not (await bench.lookup(ctx, "key", Key(50)))["hit"]
+
+    run(table, config, script)
+
+
+def test_a_table_full_of_keys_refuses_inbound_bundles_alone(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        spi = 0
+        while ctx.get(bench.dut.live_keys) + 2 <= config.keys and len(bench.judge.live) + 2 <= config.bundles:
+            spi += 2
+            assert (await bench.add(ctx, Bundle((Key(spi), Key(spi + 1)))))[0] == AddResult.OK
+        needed = config.keys - ctx.get(bench.dut.live_keys) + 1
+        if needed <= 2:
+            keys = tuple(Key(1000 + number) for number in range(needed))
+            assert (await bench.add(ctx, Bundle(keys)))[0] == AddResult.FULL
+            assert (await bench.add(ctx, Bundle(keys, is_outbound=True)))[0] == AddResult.OK
+
+    run(table, config, script)
+
+
+def test_an_index_comes_back_with_the_next_generation_and_its_old_handle_is_stale(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        handles: list[int] = []
+        for round_number in range(3 * config.bundles):
+            _, handle = await bench.add(ctx, Bundle((Key(round_number),), is_outbound=bool(round_number & 1)))
+            for old in handles[-6:]:
+                assert not (await bench.lookup(ctx, "handle", old))["hit"]
+            handles.append(handle)
+            await bench.delete(ctx, handle, *handles[-6:])
+        assert len(set(handles)) == len(handles)
+        by_index: dict[int, list[int]] = {}
+        for handle in handles:
+            index = handle & (1 << config.index_bits) - 1
+            by_index.setdefault(index, []).append((handle & 0x7FFF_FFFF) >> config.index_bits)
+        assert all(generations == list(range(len(generations))) for generations in by_index.values()), by_index
+
+    run(table, config, script)
+
+
+def test_a_key_can_be_added_again_at_once_after_its_delete(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        _, handle = await bench.add(ctx, Bundle((Key(1), Key(2))))
+        for _ in range(2 * config.bundles):
+            await bench.delete(ctx, handle)
+            result, handle = await bench.add(ctx, Bundle((Key(2), Key(1))))
+            assert result == AddResult.OK
+            assert (await bench.lookup(ctx, "key", Key(1)))["sa_number"] == 1
+
+    run(table, config, script)
+
+
+def test_a_dead_key_asked_for_in_every_clock_of_its_sweep_never_hits(table: Any, config: EngineConfig) -> None:
+    """An entry may go, and its owner with it, while a lookup that it matched is on its way to the live bit."""
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        await bench.add(ctx, Bundle((Key(1),)))
+        _, handle = await bench.add(ctx, Bundle((Key(2),)))
+        ctx.set(bench.dut.key_requests.payload, Key(2).bits())
+        ctx.set(bench.dut.key_requests.valid, 1)
+        ctx.set(bench.dut.deletes.payload, {"handle": handle})
+        ctx.set(bench.dut.deletes.valid, 1)
+        await ctx.tick()
+        ctx.set(bench.dut.deletes.valid, 0)
+        await ctx.tick().repeat(bench.config.unretired_limit + 2 * KeyLookup.LATENCY)
+        ctx.set(bench.dut.key_requests.valid, 0)
+        await ctx.tick().repeat(KeyLookup.LATENCY)
+        assert bench.judge.answer_count == bench.config.unretired_limit
+
+    run(table, replace(config, unretired_limit=60), script)
+
+
+def test_an_index_is_not_reused_while_an_older_answer_is_unretired(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        handles = [(await bench.add(ctx, Bundle((Key(spi),))))[1] for spi in range(min(config.bundles, config.keys))]
+        answer = await bench.lookup(ctx, "key", Key(0), retires=False)
+        while len(bench.judge.live) < config.bundles:
+            await bench.add(ctx, Bundle((Key(99),), is_outbound=True))
+        await bench.delete(ctx, handles[0])
+        bench.judge.adding = Bundle((Key(77),))
+        ctx.set(bench.dut.adds.payload, bench.judge.adding.bits())
+        ctx.set(bench.dut.adds.valid, 1)
+        before = len(bench.add_results)
+        await ctx.tick().repeat(200)
+        assert len(bench.add_results) == before, "FULL is judged on live bundles: the add waits"
+        assert ctx.get(bench.dut.add_is_waiting)
+        await bench.retire(ctx, "key", answer["epoch"])
+        while len(bench.add_results) == before:
+            await ctx.tick()
+        ctx.set(bench.dut.adds.valid, 0)
+        assert bench.add_results[-1]["result"] == AddResult.OK
+        assert not ctx.get(bench.dut.add_is_waiting)
+
+    run(table, config, script)
+
+
+def test_grace_waits_for_key_and_handle_answers_of_before_alone(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        async def answered(count: int, clocks: int = 30) -> bool:
+            await ctx.tick().repeat(clocks)
+            return bench.graces_answered == count
+
+        await bench.grace(ctx)
+        assert await answered(1, clocks=4), "nothing to wait for"
+        for kind in ("key", "handle"):
+            before = bench.graces_answered
+            old = await bench.lookup(ctx, kind, Key(1) if kind == "key" else 0, retires=False)
+            await bench.grace(ctx)
+            young = await bench.lookup(ctx, kind, Key(1) if kind == "key" else 0, retires=False)
+            assert old["epoch"] != young["epoch"]
+            assert await answered(before), f"an old {kind} answer, a miss too, holds the grace period"
+            await bench.retire(ctx, kind, old["epoch"])
+            assert await answered(before + 1, clocks=6), "a young answer does not"
+            await bench.retire(ctx, kind, young["epoch"])
+
+    run(table, config, script)
+
+
+def test_the_ring_of_epochs_may_be_full(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        epochs = []
+        for _ in range(min(3 * (1 << config.epoch_width), config.completion_depth)):
+            epochs.append((await bench.lookup(ctx, "key", Key(1), retires=False))["epoch"])
+            await bench.grace(ctx)
+        await ctx.tick().repeat(20)
+        assert bench.graces_answered == 0
+        for epoch in reversed(epochs):
+            await bench.retire(ctx, "key", epoch)
+        await ctx.tick().repeat(6 * len(epochs) + 10)
+        assert bench.graces_answered == len(epochs)
+
+    run(table, config, script)
+
+
+def test_a_retire_without_an_answer_is_reported_and_changes_nothing(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        answer = await bench.lookup(ctx, "key", Key(1), retires=False)
+        await bench.retire(ctx, "handle", answer["epoch"])
+        await bench.retire(ctx, "key", answer["epoch"] ^ 1)
+        await ctx.tick()
+        assert bench.bad_retire_count == 2
+        await bench.grace(ctx)
+        await ctx.tick().repeat(20)
+        assert bench.graces_answered == 0
+        await bench.retire(ctx, "key", answer["epoch"])
+        await ctx.tick().repeat(6)
+        assert bench.graces_answered == 1
+
+    run(table, config, script)
+
+
+@pytest.mark.parametrize("kind", ["key", "handle"])
+def test_lookups_wait_only_at_the_limit_of_unretired_answers(table: Any, config: EngineConfig, kind: str) -> None:
+    question = Key(1) if kind == "key" else 5
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        requests = getattr(bench.dut, f"{kind}_requests")
+        waiting = getattr(bench.dut, f"{kind}_request_is_waiting")
+        ctx.set(requests.payload, question.bits() if isinstance(question, Key) else {"handle": question})
+        ctx.set(requests.valid, 1)
+        for _ in range(config.unretired_limit):
+            assert ctx.get(requests.ready) and not ctx.get(waiting)
+            await ctx.tick()
+        await ctx.tick().repeat(20)
+        assert not ctx.get(requests.ready) and ctx.get(waiting)
+        assert len(bench.answers[kind]) == config.unretired_limit
+        await bench.retire(ctx, kind, bench.answers[kind][0]["epoch"])
+        await ctx.tick().repeat(20)
+        assert len(bench.answers[kind]) == config.unretired_limit + 1
+
+    run(table, config, script)
+
+
+def test_latencies_are_as_stated(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        before = bench.judge.clock
+        await bench.lookup(ctx, "key", Key(1))
+        await bench.lookup(ctx, "handle", 1)
+        first_key, first_handle = bench.answer_clocks["key"][0], bench.answer_clocks["handle"][0]
+        assert first_key - before == KeyLookup.LATENCY
+        assert first_handle - (first_key + 2) == HandleLookup.LATENCY
+        before = bench.judge.clock
+        await bench.delete(ctx, 1, 2, 3)
+        assert bench.delete_clocks == [before + DeletePipe.LATENCY + number for number in range(3)]
+
+    run(table, config, script)
+
+
+def test_flush_removes_everything_and_enters_restore_mode(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        handles = [(await bench.add(ctx, Bundle((Key(spi),))))[1] for spi in range(2)]
+        await bench.flush(ctx)
+        assert bench.judge.flushed_count == 2
+        assert ctx.get(bench.dut.is_restoring) and ctx.get(bench.dut.live_bundles) == 0
+        assert not (await bench.lookup(ctx, "key", Key(0)))["hit"]
+        await bench.delete(ctx, *handles)
+        assert bench.judge.deleted_count == 0
+        assert (await bench.add(ctx, Bundle((Key(5),))))[0] == AddResult.RESTORE_MODE
+        assert (await bench.add(ctx, Bundle((Key(0),), handle=handles[0]))) == (AddResult.OK, handles[0])
+        await bench.handshake(ctx, bench.dut.end_restores)
+        # The flush kept the generations: whoever gets the other old index next is its second owner.
+        others = [(await bench.add(ctx, Bundle((Key(10 + n),), is_outbound=True)))[1] for n in range(config.bundles - 1)]
+        assert handles[1] not in others
+        assert handles[1] + (1 << config.index_bits) in others
+
+    run(table, config, script)
+
+
+def test_flush_beats_a_waiting_add_and_deletes_meet_it(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        handles = [
+            (await bench.add(ctx, Bundle((Key(spi),), is_outbound=True)))[1] for spi in range(config.bundles)
+        ]
+        for delay in range(12):
+            before = len(bench.delete_clocks)
+            ctx.set(bench.dut.deletes.payload, {"handle": handles[delay % len(handles)]})
+            ctx.set(bench.dut.flushes.valid, delay == 0)
+            ctx.set(bench.dut.deletes.valid, 1)
+            await ctx.tick()
+            ctx.set(bench.dut.flushes.valid, 0)
+        ctx.set(bench.dut.deletes.valid, 0)
+        await ctx.tick().repeat(before + 60)
+        assert bench.judge.flushed_count + bench.judge.deleted_count == config.bundles
+
+    run(table, config, script)
+
+
+def test_restore(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        async def restore(handle: int, key: Key, **more: Any) -> AddResult:
+            return (await bench.add(ctx, Bundle((key,), handle=handle, **more)))[0]
+
+        high = handle_of(config, config.bundles - 1, (1 << config.generation_bits) - 1)
+        assert await restore(0, Key(1)) == AddResult.RESTORE_MODE
+        assert await restore(0, Key(1), sa_count=0) == AddResult.UNSUPPORTED
+        assert await restore(high & 0x7FFF_FFFF, Key(1)) == AddResult.BAD_HANDLE
+        assert await restore(1 << 32 | high, Key(1)) == AddResult.BAD_HANDLE
+        if config.bundles < 1 << config.index_bits:
+            assert await restore(handle_of(config, config.bundles), Key(1)) == AddResult.BAD_HANDLE
+        assert await restore(high, Key(1)) == AddResult.OK
+        assert await restore(high, Key(1)) == AddResult.HANDLE_IN_USE, "told before the duplicate"
+        assert await restore(high ^ 1 << config.index_bits, Key(2)) == AddResult.HANDLE_IN_USE
+        assert await restore(handle_of(config, 0, 5), Key(1)) == AddResult.DUPLICATE
+        assert await restore(handle_of(config, 0, 5), Key(2), is_outbound=True) == AddResult.OK
+        assert (await bench.lookup(ctx, "key", Key(1)))["handle"] == high, "lookups work while restoring"
+        assert (await bench.lookup(ctx, "handle", handle_of(config, 0, 5)))["hit"]
+        await bench.delete(ctx, high)
+        assert bench.judge.deleted_count == 1, "deletes too"
+        assert await restore(handle_of(config, config.bundles - 1, 3), Key(1)) == AddResult.OK
+        await bench.delete(ctx, handle_of(config, config.bundles - 1, 3), handle_of(config, 0, 5))
+        await bench.handshake(ctx, bench.dut.end_restores)
+        handles = [(await bench.add(ctx, Bundle((Key(n),), is_outbound=True)))[1] for n in range(config.bundles)]
+        assert handle_of(config, config.bundles - 1, 4) in handles, "the next owner gets plus 1"
+        assert handle_of(config, 0, 6) in handles
+
+    run(table, config, script, leaves_restore=False)
+
+
+def test_a_generation_wraps(table: Any) -> None:
+    config = EngineConfig(name="wrap", bundles=2, keys=2, context_width=0)
+    last = handle_of(config, 1, (1 << config.generation_bits) - 1)
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        await bench.add(ctx, Bundle((Key(1),), handle=last))
+        await bench.delete(ctx, last)
+        await bench.handshake(ctx, bench.dut.end_restores)
+        handles = [(await bench.add(ctx, Bundle((Key(n),))))[1] for n in range(2)]
+        assert handle_of(config, 1, 0) in handles
+
+    run(table, config, script, leaves_restore=False)
+
+
+def test_nothing_answers_before_ready(table: Any, config: EngineConfig) -> None:
+    dut = table(config)
+    bench = TableBench(dut, config)
+
+    async def main(ctx: Any) -> None:
+        ctx.set(dut.add_answers.ready, 1)
+        assert not ctx.get(dut.is_ready) and ctx.get(dut.is_restoring)
+        assert (await bench.add(ctx, Bundle((Key(1),), handle=handle_of(config, 0))))[0] == AddResult.NOT_READY
+        assert not ctx.get(dut.is_ready), "the scrub was longer than one add"
+        assert not (await bench.lookup(ctx, "key", Key(1)))["hit"]
+        await bench.wait_ready(ctx)
+        assert bench.judge.clock <= config.keys + config.bundles + 6
+
+    simulate(dut, main, monitors=[bench])
+
+
+@pytest.mark.parametrize("longest", [1, 40], ids=["prompt", "slow"])
+@pytest.mark.parametrize("seed", seeds(3))
+def test_random_traffic_at_full_lookup_load(table: Any, config: EngineConfig, seed: int, longest: int) -> None:
+    """A lookup of each kind in every clock, adds, deletes, flushes and graces at random; nothing is ever wrong."""
+    random = Random(f"{seed} {config.name} {longest}")
+    spis = range(1, 2 + config.bundles)
+    # Retires come one per clock, so the limit must leave room for as many as are held.
+    config = replace(config, unretired_limit=max(64, 4 * longest))
+
+    def questions(bench: TableBench, kind: str) -> Iterator[Key | int]:
+        while True:
+            if kind == "key":
+                yield Key(random.choice(spis), random.choice((0, 0xC0000201, 0xC0000202)), 0, random.choice((0, 1)))
+            else:
+                yield random.choice([*bench.judge.live, 0, handle_of(config, random.randrange(config.bundles))])
+
+    def background(bench: TableBench) -> list[Any]:
+        def asker(kind: str) -> Any:
+            async def ask(ctx: Any) -> None:
+                await bench.ask_for_ever(ctx, kind, questions(bench, kind))
+
+            return ask
+
+        def retirer(kind: str) -> Any:
+            async def retire(ctx: Any) -> None:
+                await bench.retire_for_ever(ctx, kind, random, longest=longest)
+
+            return retire
+
+        return [make(kind) for kind in ("key", "handle") for make in (asker, retirer)]
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        known: list[int] = []
+        grace_count = 0
+        for step in range(60):
+            action = random.choices(("add", "delete", "grace", "flush"), (10, 8, 3, 0.3))[0]
+            if action == "add":
+                keys = random.sample(
+                    [Key(spi, to, 0, protocol) for spi in spis for to in (0, 0xC0000201) for protocol in (0, 1)],
+                    random.choice((1, 2)),
+                )
+                bundle = Bundle(tuple(keys), random.random() < 0.4, random.getrandbits(config.context_width))
+                result, handle = await bench.add(ctx, bundle)
+                assert result in (AddResult.OK, AddResult.DUPLICATE, AddResult.FULL)
+                if result == AddResult.OK:
+                    known.append(handle)
+            elif action == "delete" and known:
+                await bench.delete(ctx, *random.choices(known[-2 * config.bundles :], k=random.randint(1, 3)))
+            elif action == "grace":
+                await bench.grace(ctx)
+                grace_count += 1
+                while bench.graces_answered < grace_count - 2:
+                    await ctx.tick()
+            elif action == "flush":
+                await bench.flush(ctx)
+                await bench.handshake(ctx, bench.dut.end_restores)
+        deadline = bench.judge.clock + 2000
+        while bench.graces_answered < grace_count:
+            await ctx.tick()
+            assert bench.judge.clock < deadline
+        judge = bench.judge
+        assert judge.added_count == judge.deleted_count + judge.flushed_count + len(judge.live), f"seed {seed}"
+        assert judge.hit_count > judge.answer_count // 20, "the traffic hits now and then"
+
+    run(table, config, script, background=background)
