@@ -113,7 +113,10 @@ class Judge:
         if answer["hit"]:
             found = {name: answer[name] for name in ("handle", "sa_number", "context")}
             assert answer["direction"] == layouts.Direction.INBOUND
-            if any(one is not None and one["handle"] == -1 and {**one, "handle": found["handle"]} == found for one in expected):
+            if any(
+                one is not None and one["handle"] == -1 and {**one, "handle": found["handle"]} == found
+                for one in expected
+            ):
                 if found["handle"] not in self.live:
                     assert self.seen_handle in (None, found["handle"])
                     self.seen_handle = found["handle"]
@@ -239,7 +242,9 @@ class TableBench:
             if taken[id(getattr(dut, f"{kind}_requests"))]:
                 payload = seen[id(getattr(dut, f"{kind}_requests"))]
                 if kind == "key":
-                    asked = Key(payload["spi"], payload["destination"], payload["family"].value, payload["protocol"].value)
+                    asked = Key(
+                        payload["spi"], payload["destination"], payload["family"].value, payload["protocol"].value
+                    )
                 else:
                     asked = payload["handle"]
                 judge.asked[kind].append(asked)

@@ -37,7 +37,9 @@ def config(request: pytest.FixtureRequest) -> EngineConfig:
     return request.param
 
 
-def run(table: Any, config: EngineConfig, script: Script, *, background: Any = (), leaves_restore: bool = True) -> TableBench:
+def run(
+    table: Any, config: EngineConfig, script: Script, *, background: Any = (), leaves_restore: bool = True
+) -> TableBench:
     """Run one script on a fresh table, with the judge watching, and lookups retired at the end."""
     dut = table(config)
     bench = TableBench(dut, config)
@@ -46,9 +48,7 @@ def run(table: Any, config: EngineConfig, script: Script, *, background: Any = (
         await bench.start(ctx, leaves_restore=leaves_restore)
         await script(ctx, bench)
 
-    simulate(
-        dut, main, background=[*background(bench)] if background else (), monitors=[bench], deadline=60_000
-    )
+    simulate(dut, main, background=[*background(bench)] if background else (), monitors=[bench], deadline=60_000)
     assert not bench.judge.asked["key"] or background, "a lookup was never answered"
     assert not bench.judge.deletes, "a delete was never answered"
     return bench
@@ -222,7 +222,9 @@ def test_a_table_full_of_keys_refuses_inbound_bundles_alone(table: Any, config: 
     run(table, config, script)
 
 
-def test_an_index_comes_back_with_the_next_generation_and_its_old_handle_is_stale(table: Any, config: EngineConfig) -> None:
+def test_an_index_comes_back_with_the_next_generation_and_its_old_handle_is_stale(
+    table: Any, config: EngineConfig
+) -> None:
     async def script(ctx: Any, bench: TableBench) -> None:
         handles: list[int] = []
         for round_number in range(3 * config.bundles):
@@ -402,7 +404,9 @@ def test_flush_removes_everything_and_enters_restore_mode(table: Any, config: En
         assert (await bench.add(ctx, Bundle((Key(0),), handle=handles[0]))) == (AddResult.OK, handles[0])
         await bench.handshake(ctx, bench.dut.end_restores)
         # The flush kept the generations: whoever gets the other old index next is its second owner.
-        others = [(await bench.add(ctx, Bundle((Key(10 + n),), is_outbound=True)))[1] for n in range(config.bundles - 1)]
+        others = [
+            (await bench.add(ctx, Bundle((Key(10 + n),), is_outbound=True)))[1] for n in range(config.bundles - 1)
+        ]
         assert handles[1] not in others
         assert handles[1] + (1 << config.index_bits) in others
 
@@ -411,9 +415,7 @@ def test_flush_removes_everything_and_enters_restore_mode(table: Any, config: En
 
 def test_flush_beats_a_waiting_add_and_deletes_meet_it(table: Any, config: EngineConfig) -> None:
     async def script(ctx: Any, bench: TableBench) -> None:
-        handles = [
-            (await bench.add(ctx, Bundle((Key(spi),), is_outbound=True)))[1] for spi in range(config.bundles)
-        ]
+        handles = [(await bench.add(ctx, Bundle((Key(spi),), is_outbound=True)))[1] for spi in range(config.bundles)]
         for delay in range(12):
             before = len(bench.delete_clocks)
             ctx.set(bench.dut.deletes.payload, {"handle": handles[delay % len(handles)]})

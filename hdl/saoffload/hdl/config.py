@@ -104,6 +104,7 @@ PRESETS: dict[str, EngineConfig] = {
             keys=8,
             ipv6=False,
             context_width=8,
+            address_width=32,
             id_width=1,
             windows=1,
             command_depth=4,

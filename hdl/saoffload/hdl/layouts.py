@@ -6,7 +6,7 @@ same width with swapped fields is silent. Layouts that depend on sizes are funct
 
 from amaranth.lib import data, enum
 
-from .config import HANDLE_BITS, EngineConfig
+from saoffload.hdl.config import HANDLE_BITS, EngineConfig
 
 SPI_BITS = 32
 DESTINATION_BITS = 128
@@ -138,6 +138,11 @@ def read_beat(config: EngineConfig) -> data.StructLayout:
     """One beat of a read in flight. ``failed``: the response is an error, or RLAST stood where it must not or was
     missing where it must stand. ``is_final``: no further beat of this request will be delivered."""
     return data.StructLayout({"id": config.id_width, "data": config.data_width, "failed": 1, "is_final": 1})
+
+
+def abandoned_read(config: EngineConfig) -> data.StructLayout:
+    """The ID whose answer nobody waits for any longer."""
+    return data.StructLayout({"id": config.id_width})
 
 
 def node_request(config: EngineConfig) -> data.StructLayout:

@@ -10,11 +10,6 @@ from saoffload.hdl.config import EngineConfig
 from .axi4 import BURST_INCR, Axi4ReadSignature, Response
 
 
-def abandoned_read(config: EngineConfig) -> data.StructLayout:
-    """The ID whose answer nobody waits for any longer."""
-    return data.StructLayout({"id": config.id_width})
-
-
 class ReadMaster(wiring.Component):
     """Reads what is asked, hands over every beat in the clock in which it comes, and says which beats to trust.
 
@@ -39,7 +34,7 @@ class ReadMaster(wiring.Component):
         Bursts of 1 to 3 beats that do not cross 4 KB, at a multiple of the beat's bytes: the requester sees to that.
     beats : ``Out(stream of layouts.read_beat, always_ready=True)``
         The answers. Beats of the clock in which their ID is abandoned are still delivered.
-    abandons : ``In(stream of abandoned_read, always_ready=True)``
+    abandons : ``In(stream of layouts.abandoned_read, always_ready=True)``
         The requester no longer waits for this ID. A request on offer remains so, as AXI4 wants, and is lost from its
         acceptance on. An ID without a request loses nothing.
     busy_ids : ``Out(2**id_width)``
@@ -71,7 +66,7 @@ class ReadMaster(wiring.Component):
             {
                 "requests": In(stream.Signature(layouts.read_request(config))),
                 "beats": Out(stream.Signature(layouts.read_beat(config), always_ready=True)),
-                "abandons": In(stream.Signature(abandoned_read(config), always_ready=True)),
+                "abandons": In(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
                 "busy_ids": Out(2**config.id_width),
                 "lost_id_count": Out(range(2**config.id_width + 1)),
                 "unknown_beat": Out(1),

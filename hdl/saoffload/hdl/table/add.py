@@ -4,8 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
 from .handles import generation_of, index_of, is_well_formed, to_handle
 from .match import is_storable, to_stored
 from .records import ManagementSignature
@@ -212,7 +213,10 @@ class Add(wiring.Component):
         )
         owner_is_live = self.live.bit_select(store.owner.index, 1)
         with m.If(is_read & store.entry.is_used & is_twin):
-            m.d.sync += [has_live_twin.eq(has_live_twin | owner_is_live), has_dead_twin.eq(has_dead_twin | ~owner_is_live)]
+            m.d.sync += [
+                has_live_twin.eq(has_live_twin | owner_is_live),
+                has_dead_twin.eq(has_dead_twin | ~owner_is_live),
+            ]
         with m.If(is_read & ~store.entry.is_used & (found_count != 2)):
             m.d.sync += found_count.eq(found_count + 1)
             with m.If(found_count == 0):

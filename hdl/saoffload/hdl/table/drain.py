@@ -5,8 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
 
 class UnretiredLimit(wiring.Component):
     """Lets a lookup request in only while fewer than ``limit`` answers of its kind are not retired.

@@ -4,8 +4,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
 from .handles import NamedBundle
 from .records import context_layout, record_layout
 from .timing import LIVE_TO_ANSWER

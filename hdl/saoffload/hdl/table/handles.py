@@ -4,8 +4,9 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import HANDLE_BITS, EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import HANDLE_BITS, EngineConfig
+
 from .records import record_layout
 
 

@@ -4,8 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
 from .add import Add
 from .records import ManagementSignature
 from .sweep import Sweep

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
 
 
 def stored_key(config: EngineConfig) -> data.StructLayout:

@@ -4,7 +4,9 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
-from ..config import EngineConfig
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.memory import SharedMemory
+
 from .delete_pipe import DeletePipe
 from .drain import EpochDrain, UnretiredLimit
 from .handle_lookup import HandleLookup
@@ -12,7 +14,7 @@ from .keeper import Keeper
 from .key_lookup import KeyLookup
 from .lifecycle import BundleLifecycle
 from .match import MatchArray
-from .records import SharedMemory, context_layout, entry_layout, owner_layout, record_layout
+from .records import context_layout, entry_layout, owner_layout, record_layout
 from .signature import TableSignature
 
 KEY, HANDLE = 0, 1
@@ -186,10 +188,7 @@ class ParallelTable(wiring.Component):
                     "is_taken",
                 )
             ),
-            *(
-                getattr(self, name).eq(getattr(keeper, name))
-                for name in ("is_ready", "is_restoring", "add_is_waiting")
-            ),
+            *(getattr(self, name).eq(getattr(keeper, name)) for name in ("is_ready", "is_restoring", "add_is_waiting")),
             self.live_bundles.eq(lifecycle.live_bundles),
             self.live_keys.eq(lifecycle.live_keys),
         ]

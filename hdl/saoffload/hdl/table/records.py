@@ -1,12 +1,11 @@
 """What the table remembers beside the keys: who owns an entry, and the record and context of each bundle."""
 
-from amaranth.hdl import Module
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
 from .match import stored_key
 
 
@@ -59,47 +58,3 @@ class ManagementSignature(wiring.Signature):
                 "written_context": Out(context_layout(config)),
             }
         )
-
-
-class SharedMemory(wiring.Component):
-    """A memory with one write port and several read ports of one clock latency.
-
-    A read in the clock of a write to its address gives the old content. Content after a reset is whatever it was
-    before: whoever needs it clean writes it.
-
-    Parameters: ``shape``, ``depth``, ``readers``; ``in_block_ram`` asks synthesis for block RAM whatever the size.
-
-    Members: ``read_addresses[n]``; ``read_data[n]`` one clock later. ``do_write``, ``write_address``, ``write_data``.
-    """
-
-    def __init__(self, *, shape: data.StructLayout, depth: int, readers: int, in_block_ram: bool = False):
-        if depth < 1 or readers < 1:
-            raise ValueError(f"depth and readers must be at least 1, got {depth} and {readers}")
-        self._shape = shape
-        self._depth = depth
-        self._attributes = {"ram_style": "block"} if in_block_ram else {}
-        super().__init__(
-            {
-                "read_addresses": In(range(depth)).array(readers),
-                "read_data": Out(shape).array(readers),
-                "do_write": In(1),
-                "write_address": In(range(depth)),
-                "write_data": In(shape),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.memory = memory = Memory(
-            shape=self._shape, depth=self._depth, init=[], attrs=self._attributes
-        )
-        write = memory.write_port()
-        m.d.comb += [
-            write.en.eq(self.do_write),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-        ]
-        for address, content in zip(self.read_addresses, self.read_data, strict=True):
-            read = memory.read_port()
-            m.d.comb += [read.addr.eq(address), content.eq(read.data)]
-        return m

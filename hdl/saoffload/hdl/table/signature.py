@@ -3,8 +3,8 @@
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .. import layouts
-from ..config import EngineConfig
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
 
 
 class TableSignature(wiring.Signature):

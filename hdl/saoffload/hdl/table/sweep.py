@@ -4,7 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import EngineConfig
+from saoffload.hdl.config import EngineConfig
+
 from .records import ManagementSignature
 
 

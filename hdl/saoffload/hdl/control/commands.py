@@ -1,0 +1,228 @@
+"""The command queue: what the driver stages and submits, in order, until the walker takes it."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.layouts import COMMAND, COUNT_BITS, TAG_BITS, Opcode
+from saoffload.hdl.memory import BlockMemory
+
+
+class DoorbellResult(enum.Enum, shape=3):
+    """What became of a doorbell: accepted, or the first reason against it, in this order."""
+
+    NONE = 0
+    ACCEPTED = 1
+    NOT_READY = 2
+    BAD_OPCODE = 3
+    INCOMPLETE = 4
+    QUEUE_FULL = 5
+    FLUSH_BUSY = 6
+
+
+#: Bits of a doorbell that mean something: the opcode in 1:0, the ABI in 8.
+DOORBELL_BITS = 0x103
+
+
+class CommandQueue(wiring.Component):
+    """Takes a command at each doorbell, or refuses it and says why; gives the accepted ones to the walker in order.
+
+    The four staged words belong to one command: an accepted doorbell uses them up, a refused one keeps them. So they
+    need no registers: they are written straight into the queue's next free row. A flush uses the tag alone and does
+    not pass through the queue: it is accepted here and handed out as ``do_flush`` with ``flush_tag`` in the doorbell's
+    clock.
+
+    An abort marks every queued command of its tag, the one that is offered too; a command that is taken in the abort's
+    own clock is the taker's to mark. ``do_find`` says that the queue holds the tag.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        ``command_depth`` commands can wait, the offered one included.
+
+    Members
+    -------
+    write_data : ``In(32)``
+        What is staged, the doorbell's bits, or the tag to abort.
+    do_stage_tag, do_stage_head_low, do_stage_head_high, do_stage_budget, do_ring, do_abort : ``In(1)``
+        One of them at a time.
+    is_ready : ``In(1)``
+        Commands are refused while it is 0.
+    may_flush : ``In(1)``
+        A flush can be taken now.
+    do_flush, flush_tag : Out
+        A flush was accepted.
+    may_offer : ``In(1)``
+        A place for a completion is free and nothing else speaks against a command leaving.
+    do_reserve : ``Out(1)``
+        That place is taken for the command that will be offered from the next clock on.
+    commands, command_is_aborted : Out
+        The command and, beside it, its mark. The mark may rise while the command waits.
+    result : ``Out(DoorbellResult)``
+        What became of the last doorbell, from the clock after it.
+    do_refuse, do_find, is_full, is_empty : ``Out(1)``
+        ``is_empty``: no command is accepted and not yet taken.
+
+    Two clocks from a doorbell to the offer; one command every 2 clocks.
+    """
+
+    commands: stream.Interface
+
+    def __init__(self, config: EngineConfig):
+        self._depth = config.command_depth
+        super().__init__(
+            {
+                "write_data": In(32),
+                "do_stage_tag": In(1),
+                "do_stage_head_low": In(1),
+                "do_stage_head_high": In(1),
+                "do_stage_budget": In(1),
+                "do_ring": In(1),
+                "do_abort": In(1),
+                "is_ready": In(1),
+                "may_flush": In(1),
+                "do_flush": Out(1),
+                "flush_tag": Out(TAG_BITS),
+                "may_offer": In(1),
+                "do_reserve": Out(1),
+                "commands": Out(stream.Signature(COMMAND)),
+                "command_is_aborted": Out(1),
+                "result": Out(DoorbellResult),
+                "do_refuse": Out(1),
+                "do_find": Out(1),
+                "is_full": Out(1),
+                "is_empty": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        # Twice as many rows as commands: the row being staged is never one that waits.
+        slot_bits = ceil_log2(self._depth)
+        write_row = Signal(slot_bits + 1)
+        read_row = Signal(slot_bits + 1)
+        is_offered = Signal()
+        do_accept = Signal()
+        do_take = Signal()
+
+        m.d.comb += [
+            self.is_full.eq((write_row - read_row)[: slot_bits + 1] == self._depth),
+            self.is_empty.eq(write_row == read_row),
+            self.do_reserve.eq(~self.is_empty & ~is_offered & self.may_offer),
+            self.commands.valid.eq(is_offered),
+            do_take.eq(is_offered & self.commands.ready),
+        ]
+        with m.If(self.do_reserve):
+            m.d.sync += is_offered.eq(1)
+        with m.Elif(do_take):
+            m.d.sync += is_offered.eq(0)
+        m.d.sync += [write_row.eq(write_row + do_accept), read_row.eq(read_row + do_take)]
+
+        self._add_doorbell(m, do_accept=do_accept)
+        self._add_rows(m, write_row=write_row, read_row=read_row, do_take=do_take)
+        self._add_tags(m, write_row=write_row, read_row=read_row, do_accept=do_accept, do_take=do_take)
+        return m
+
+    def _add_doorbell(self, m: Module, *, do_accept: Signal) -> None:
+        """Decides on each doorbell, the first reason that applies."""
+        opcode = self.write_data[: Opcode.as_shape().width]
+        is_flush = opcode == Opcode.FLUSH
+        is_known = ((self.write_data & ~DOORBELL_BITS) == 0) & (opcode <= Opcode.FLUSH)
+        stages = Cat(self.do_stage_tag, self.do_stage_head_low, self.do_stage_head_high, self.do_stage_budget)
+        has_q = Signal(4)
+        needed = Signal(4)
+        result = Signal(DoorbellResult)
+
+        with m.Switch(opcode):
+            with m.Case(Opcode.FLUSH):
+                m.d.comb += needed.eq(0b0001)
+            with m.Case(Opcode.DELETE):
+                m.d.comb += needed.eq(0b0111)
+            with m.Default():
+                m.d.comb += needed.eq(0b1111)
+
+        with m.If(~self.is_ready):
+            m.d.comb += result.eq(DoorbellResult.NOT_READY)
+        with m.Elif(~is_known):
+            m.d.comb += result.eq(DoorbellResult.BAD_OPCODE)
+        with m.Elif((needed & ~has_q).any()):
+            m.d.comb += result.eq(DoorbellResult.INCOMPLETE)
+        with m.Elif(~is_flush & self.is_full):
+            m.d.comb += result.eq(DoorbellResult.QUEUE_FULL)
+        with m.Elif(is_flush & ~self.may_flush):
+            m.d.comb += result.eq(DoorbellResult.FLUSH_BUSY)
+        with m.Else():
+            m.d.comb += result.eq(DoorbellResult.ACCEPTED)
+
+        is_accepted = result == DoorbellResult.ACCEPTED
+        m.d.comb += [
+            do_accept.eq(self.do_ring & is_accepted & ~is_flush),
+            self.do_flush.eq(self.do_ring & is_accepted & is_flush),
+            self.do_refuse.eq(self.do_ring & ~is_accepted),
+        ]
+        with m.If(self.do_ring):
+            m.d.sync += self.result.eq(result)
+        with m.If(do_accept):
+            m.d.sync += has_q.eq(0)
+        with m.Elif(self.do_flush):
+            m.d.sync += has_q[0].eq(0)
+        with m.Else():
+            m.d.sync += has_q.eq(has_q | stages)
+
+    def _add_rows(self, m: Module, *, write_row: Signal, read_row: Signal, do_take: Signal) -> None:
+        """The memories: one per staged word, and one for what the doorbell says."""
+        payload = self.commands.payload
+        rows = 1 << len(write_row)
+        lanes = {
+            "tag": (payload.tag, self.write_data, self.do_stage_tag),
+            "head_low": (payload.head[:32], self.write_data, self.do_stage_head_low),
+            "head_high": (payload.head[32:], self.write_data, self.do_stage_head_high),
+            "budget": (payload.budget, self.write_data[:COUNT_BITS], self.do_stage_budget),
+            # Written by a refused doorbell too: the next one writes it again.
+            "kind": (
+                Cat(payload.opcode.as_value(), payload.abi.as_value()),
+                Cat(self.write_data[: Opcode.as_shape().width], self.write_data[8]),
+                self.do_ring,
+            ),
+        }
+        for name, (target, source, do_write) in lanes.items():
+            m.submodules[name] = lane = BlockMemory(width=len(target), depth=rows)
+            m.d.comb += [
+                lane.write_address.eq(write_row),
+                lane.write_data.eq(source),
+                lane.do_write.eq(do_write),
+                # Only rows of accepted commands are read, so never the one that is written.
+                lane.read_address.eq(read_row),
+                lane.do_read.eq(self.do_reserve),
+                lane.do_clear.eq(do_take),
+                target.eq(lane.read_data),
+            ]
+
+    def _add_tags(self, m: Module, *, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal) -> None:
+        """The tags of the waiting commands once more, in registers, so that an abort compares them all at once."""
+        slot_bits = len(write_row) - 1
+        write_slot, read_slot = write_row[:slot_bits], read_row[:slot_bits]
+        staged_tag = Signal(TAG_BITS)
+        is_waiting = Signal(1 << slot_bits)
+        is_aborted = Signal(1 << slot_bits)
+        is_found = Signal(1 << slot_bits)
+
+        with m.If(self.do_stage_tag):
+            m.d.sync += staged_tag.eq(self.write_data)
+        for slot in range(1 << slot_bits):
+            tag = Signal(TAG_BITS, name=f"tag_{slot}")
+            m.d.comb += is_found[slot].eq(is_waiting[slot] & (tag == self.write_data))
+            with m.If(do_accept & (write_slot == slot)):
+                m.d.sync += [tag.eq(staged_tag), is_waiting[slot].eq(1), is_aborted[slot].eq(0)]
+            with m.Elif(do_take & (read_slot == slot)):
+                m.d.sync += is_waiting[slot].eq(0)
+            with m.If(self.do_abort & is_found[slot]):
+                m.d.sync += is_aborted[slot].eq(1)
+
+        m.d.comb += [
+            self.flush_tag.eq(staged_tag),
+            self.do_find.eq(self.do_abort & is_found.any()),
+            self.command_is_aborted.eq(is_aborted.bit_select(read_slot, 1)),
+        ]

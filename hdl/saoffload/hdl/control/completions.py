@@ -1,0 +1,149 @@
+"""The completion queue: what became of each command, held back until no packet can use what it deleted."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.layouts import COMPLETION, NOTHING
+from saoffload.hdl.memory import BlockMemory
+
+#: Words of a completion, in the order of their registers.
+WORD_COUNT = 7
+
+#: Bits that tell the words of one completion apart.
+WORD_BITS = 3
+
+
+class Completions(wiring.Component):
+    """Shows each completion at the queue's head once its grace period is over; it stands there until it is popped.
+
+    Places are reserved before a command leaves, so there is always room for a result, and walks never wait here. A
+    result is written into its row at once and its grace period begins in the same clock; it becomes visible when both
+    are done. Results of both streams share the queue; a flush goes first.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        ``completion_depth`` places.
+
+    Members
+    -------
+    may_reserve, do_reserve
+        While ``may_reserve`` is 1, ``do_reserve`` takes a place.
+    walk_results, flush_results : ``In(stream of COMPLETION)``
+        What became of the commands that hold a place, one result each.
+    graces, grace_answers : streams of ``NOTHING``, always ready
+        To and from the table.
+    word, do_read : In
+        Reads a word of the head: ``read_data`` holds it in the next clock. It is 0 in every other clock, and while
+        there is no completion.
+    do_pop : ``In(1)``
+        Removes the head; changes nothing when there is none.
+    is_valid : ``Out(1)``
+        A completion stands at the head.
+    do_post : ``Out(1)``
+        A completion becomes visible in the next clock.
+    is_idle : ``Out(1)``
+        Every command that holds a place has its completion in the queue.
+
+    From a result to its completion: 10 clocks, or the grace period if that is longer. One result every 8 clocks.
+    """
+
+    walk_results: stream.Interface
+    flush_results: stream.Interface
+    graces: stream.Interface
+    grace_answers: stream.Interface
+
+    def __init__(self, config: EngineConfig):
+        self._depth = config.completion_depth
+        super().__init__(
+            {
+                "may_reserve": Out(1),
+                "do_reserve": In(1),
+                "walk_results": In(stream.Signature(COMPLETION)),
+                "flush_results": In(stream.Signature(COMPLETION)),
+                "graces": Out(stream.Signature(NOTHING, always_ready=True)),
+                "grace_answers": In(stream.Signature(NOTHING, always_ready=True)),
+                "word": In(WORD_BITS),
+                "do_read": In(1),
+                "read_data": Out(32),
+                "do_pop": In(1),
+                "is_valid": Out(1),
+                "do_post": Out(1),
+                "is_idle": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        slot_bits = ceil_log2(self._depth)
+        # A command passes these marks in this order; each counts the commands that passed it.
+        reserved, written, granted, posted, popped = (
+            Signal(slot_bits + 1, name=name) for name in ("reserved", "written", "granted", "posted", "popped")
+        )
+        do_finish = Signal()
+        m.d.comb += [
+            self.may_reserve.eq((reserved - popped)[: slot_bits + 1] != self._depth),
+            self.is_valid.eq(posted != popped),
+            self.do_post.eq((posted != written) & (posted != granted)),
+            self.is_idle.eq(reserved == posted),
+        ]
+        m.d.sync += [
+            reserved.eq(reserved + self.do_reserve),
+            written.eq(written + do_finish),
+            granted.eq(granted + self.grace_answers.valid),
+            posted.eq(posted + self.do_post),
+            popped.eq(popped + (self.do_pop & self.is_valid)),
+        ]
+
+        # No row is written while it is read: what is read is posted, and its place is still taken.
+        m.submodules.rows = rows = BlockMemory(width=32, depth=1 << (slot_bits + WORD_BITS))
+        m.d.comb += [
+            rows.read_address.eq(Cat(self.word, popped[:slot_bits])),
+            rows.do_read.eq(self.do_read & self.is_valid),
+            rows.do_clear.eq(~rows.do_read),
+            self.read_data.eq(rows.read_data),
+        ]
+        self._add_writer(m, rows, slot=written[:slot_bits], do_finish=do_finish)
+        return m
+
+    def _add_writer(self, m: Module, rows: BlockMemory, *, slot: Signal, do_finish: Signal) -> None:
+        """Writes one result after the other, word by word, and asks for its grace period at the first."""
+        is_flush = Signal()
+        word = Signal(WORD_BITS)
+        result = Signal(COMPLETION)
+        m.d.comb += [
+            result.eq(Mux(is_flush, self.flush_results.payload.as_value(), self.walk_results.payload.as_value())),
+            rows.write_address.eq(Cat(word, slot)),
+        ]
+        with m.Switch(word):
+            for number, value in enumerate(
+                (
+                    # The valid bit of the status register: a row is seen only while it is valid.
+                    Cat(result.status.as_value(), Const(0, 4), Const(1, 1)),
+                    result.tag,
+                    result.visited,
+                    result.deleted,
+                    result.not_found,
+                    result.fault_address[:32],
+                    result.fault_address[32:],
+                )
+            ):
+                with m.Case(number):
+                    m.d.comb += rows.write_data.eq(value)
+
+        with m.FSM(name="writer"):
+            with m.State("CHOOSE"):
+                m.d.comb += self.graces.valid.eq(self.flush_results.valid | self.walk_results.valid)
+                m.d.sync += is_flush.eq(self.flush_results.valid)
+                with m.If(self.graces.valid):
+                    m.next = "WRITE"
+            with m.State("WRITE"):
+                m.d.comb += [rows.do_write.eq(1), do_finish.eq(word == WORD_COUNT - 1)]
+                m.d.sync += word.eq(word + 1)
+                with m.If(do_finish):
+                    m.d.comb += [self.flush_results.ready.eq(is_flush), self.walk_results.ready.eq(~is_flush)]
+                    m.d.sync += word.eq(0)
+                    m.next = "CHOOSE"

@@ -1,0 +1,119 @@
+"""The event counters: wide counts in one block RAM, with a few bits in front of each."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from saoffload.hdl.memory import BlockMemory
+
+
+class EventCounters(wiring.Component):
+    """Counts every event and gives the exact count, up to the clock of the read, at any time.
+
+    An event goes into a short counter of its own. One after the other these are added to the long counts in a memory
+    and begin again at 0. A read is one such turn, taken at once: what it gives is the long count plus the short one.
+    Reading a low word latches the high word.
+
+    Parameters
+    ----------
+    count : int
+        Counters; a power of two, at least 4.
+    width : int
+        Bits of a counter, 32 or 64.
+
+    Members
+    -------
+    events : ``In(count)``
+        Strobes.
+    index, is_high, do_read : In
+        Reads a word, at most in every second clock: ``read_data`` holds it in the next clock, else 0. An event counts
+        from the clock after it. During the first ``count + 1`` clocks after reset, while the memory is cleared, all
+        read 0; events of that time are counted.
+    read_data : ``Out(32)``
+
+    Latency 1 clock.
+    """
+
+    def __init__(self, *, count: int, width: int):
+        if count < 4 or count & (count - 1):
+            raise ValueError(f"count must be a power of two and at least 4, got {count}")
+        if width not in (32, 64):
+            raise ValueError(f"width must be 32 or 64, got {width}")
+        self._count = count
+        self._width = width
+        super().__init__(
+            {
+                "events": In(count),
+                "index": In(range(count)),
+                "is_high": In(1),
+                "do_read": In(1),
+                "read_data": Out(32),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        next_index = Signal(range(self._count))
+        has_passed = Signal()
+        is_cleared = Signal()
+        index = Signal(range(self._count))
+        index_q = Signal(range(self._count))
+        is_cleared_q = Signal()
+        has_index_q = Signal()
+        total = Signal(self._width)
+        do_write = Signal()
+
+        # First clock of a turn: which counter. Reads go before; they come too seldom to starve the others.
+        does_read = self.do_read & is_cleared
+        m.d.comb += index.eq(Mux(does_read, self.index, next_index))
+        m.d.sync += [index_q.eq(index), has_index_q.eq(1), is_cleared_q.eq(is_cleared)]
+        with m.If(~does_read):
+            # One turn after the last counter's: by then that one is surely written.
+            m.d.sync += [
+                next_index.eq(next_index + 1),
+                has_passed.eq(has_passed | next_index.all()),
+                is_cleared.eq(has_passed),
+            ]
+
+        m.submodules.counts = counts = BlockMemory(width=self._width, depth=self._count)
+        m.d.comb += [
+            counts.read_address.eq(index),
+            counts.do_read.eq(1),
+            counts.do_clear.eq(~is_cleared),
+            counts.write_address.eq(index_q),
+            counts.write_data.eq(total),
+            # The counter whose next turn begins now would be read and written at once: that turn writes instead.
+            do_write.eq(has_index_q & (index != index_q)),
+            counts.do_write.eq(do_write),
+        ]
+        fresh = self._add_short_counters(m, index=index_q, do_clear=do_write & is_cleared_q)
+        m.d.comb += total.eq(counts.read_data + Mux(is_cleared_q, fresh, 0))
+        self._add_reads(m, total=total)
+        return m
+
+    def _add_short_counters(self, m: Module, *, index: Signal, do_clear: Value) -> Value:
+        """What each counter counted since its last turn. Turns come round in 2 * count clocks even if every second
+        clock is a read, and one turn may be put off by one; the first round comes after count + 1 clocks of clearing.
+        """
+        shorts = Array(Signal(ceil_log2(3 * self._count + 4), name=f"short_{n}") for n in range(self._count))
+        for number, short in enumerate(shorts):
+            with m.If(do_clear & (index == number)):
+                m.d.sync += short.eq(self.events[number])
+            with m.Else():
+                m.d.sync += short.eq(short + self.events[number])
+        return Value.cast(shorts[index])
+
+    def _add_reads(self, m: Module, *, total: Signal) -> None:
+        reads_low_q = Signal()
+        m.d.sync += reads_low_q.eq(self.do_read & ~self.is_high)
+        with m.If(reads_low_q):
+            m.d.comb += self.read_data.eq(total[:32])
+        if self._width > 32:
+            reads_high_q = Signal()
+            high_q = Signal(self._width - 32)
+            m.d.sync += reads_high_q.eq(self.do_read & self.is_high)
+            with m.If(reads_low_q):
+                m.d.sync += high_q.eq(Cat(total[32:]))
+            with m.If(reads_high_q):
+                m.d.comb += self.read_data.eq(high_q)

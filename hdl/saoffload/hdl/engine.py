@@ -1,0 +1,185 @@
+"""The whole engine: control, walk, bus and table, wired."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from saoffload.hdl import layouts
+from saoffload.hdl.bus.axi4 import Axi4LiteSignature, Axi4ReadSignature
+from saoffload.hdl.bus.read_master import ReadMaster
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.control.bank import ADDRESS_WIDTH
+from saoffload.hdl.control.control import Control
+from saoffload.hdl.table.parallel import ParallelTable
+from saoffload.hdl.table.signature import TableSignature
+from saoffload.hdl.walk.walk import Walk
+
+PACKET_PATH = (
+    "key_requests",
+    "key_answers",
+    "key_retires",
+    "handle_requests",
+    "handle_answers",
+    "handle_retires",
+)
+"""The streams of ``TableSignature`` that belong to the packet path."""
+
+
+class Trace(wiring.Signature):
+    """What a bench or a logic analyser sees of the walks: never stalls, never matters to the engine.
+
+    ``node_valid``: a node was visited, ``node_address`` its list address (0 for a DELETE command), ``node_handle`` its
+    handle, which goes to the table in this clock. ``delete_valid``: the table answered the oldest unanswered of them;
+    ``delete_found`` whether it named a live bundle. ``command_valid``: the walker took the command tagged
+    ``command_tag``; nodes until the next such strobe are of its list. ``completion_valid``: a completion entered the
+    completion queue.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "node_valid": Out(1),
+                "node_address": Out(layouts.LIST_ADDRESS_BITS),
+                "node_handle": Out(layouts.WIDE_HANDLE_BITS),
+                "delete_valid": Out(1),
+                "delete_found": Out(1),
+                "command_valid": Out(1),
+                "command_tag": Out(layouts.TAG_BITS),
+                "completion_valid": Out(1),
+            }
+        )
+
+
+class Engine(wiring.Component):
+    """Keeps the SAs of a NIC: answers the packet path each clock, walks lists of deletes through host memory.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    s_axil : ``In(Axi4LiteSignature)``
+        The registers.
+    m_axi : ``Out(Axi4ReadSignature)``
+        Reads of host memory. The engine never writes it.
+    irq : ``Out(1)``
+        High while an enabled interrupt stands.
+    is_ready : ``Out(1)``
+        The reset scrub is over.
+    key_requests, key_answers, key_retires, handle_requests, handle_answers, handle_retires
+        The packet path, as ``TableSignature`` promises.
+    trace : ``Out(Trace)``
+    """
+
+    s_axil: wiring.PureInterface
+    m_axi: wiring.PureInterface
+    irq: Signal
+    is_ready: Signal
+    trace: wiring.PureInterface
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        packet_path = {name: TableSignature(config).members[name] for name in PACKET_PATH}
+        super().__init__(
+            {
+                "s_axil": In(Axi4LiteSignature(address_width=ADDRESS_WIDTH)),
+                "m_axi": Out(
+                    Axi4ReadSignature(
+                        address_width=config.address_width, data_width=config.data_width, id_width=config.id_width
+                    )
+                ),
+                "irq": Out(1),
+                "is_ready": Out(1),
+                **packet_path,
+                "trace": Out(Trace()),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        config = self._config
+        m = Module()
+        m.submodules.control = control = Control(config)
+        m.submodules.walk = walk = Walk(config)
+        m.submodules.read_master = master = ReadMaster(config)
+        m.submodules.table = table = ParallelTable(config)
+
+        # Streams, each from the block that sends it.
+        links: tuple[tuple[object, object, str, str], ...] = (
+            (control, walk, "commands", "commands"),
+            (walk, control, "results", "results"),
+            (control, walk, "window_writes", "window_writes"),
+            (walk, control, "window_write_answers", "window_write_answers"),
+            (walk, master, "reads", "requests"),
+            (master, walk, "beats", "beats"),
+            (walk, master, "abandons", "abandons"),
+            (walk, table, "deletes", "deletes"),
+            (table, walk, "delete_answers", "delete_answers"),
+            (control, table, "adds", "adds"),
+            (table, control, "add_answers", "add_answers"),
+            (control, table, "flushes", "flushes"),
+            (table, control, "flush_answers", "flush_answers"),
+            (control, table, "end_restores", "end_restores"),
+            (control, table, "graces", "graces"),
+            (table, control, "grace_answers", "grace_answers"),
+        )
+        for source, sink, source_port, sink_port in links:
+            connect(m, getattr(source, source_port), getattr(sink, sink_port))
+
+        # Bare signals: state and strobes, each from its owner.
+        wires: tuple[tuple[object, object, tuple[str, ...]], ...] = (
+            (control, walk, ("command_is_aborted", "do_abort", "abort_tag", "window_is_locked", "timeout")),
+            (walk, control, ("abort_matches", "is_active", "visited_node")),
+            (master, control, ("busy_ids", "lost_id_count", "unknown_beat")),
+            (master, walk, ("busy_ids",)),
+            (
+                table,
+                control,
+                ("is_ready", "is_restoring", "add_is_waiting", "live_bundles", "live_keys", "bad_retire"),
+            ),
+        )
+        for owner, reader, names in wires:
+            m.d.comb += [getattr(reader, name).eq(getattr(owner, name)) for name in names]
+
+        connect(m, flipped(self.s_axil), control.axi)
+        connect(m, master.axi, flipped(self.m_axi))
+        m.d.comb += [self.irq.eq(control.irq), self.is_ready.eq(table.is_ready)]
+        for name in PACKET_PATH:
+            inner, outer = getattr(table, name), flipped(getattr(self, name))
+            if name.endswith("answers"):
+                connect(m, inner, outer)
+            else:
+                connect(m, outer, inner)
+
+        self._count(m, control, walk, table)
+        self._show_trace(m, control, walk, table)
+        return m
+
+    def _count(self, m: Module, control: Control, walk: Walk, table: ParallelTable) -> None:
+        """What the control room counts."""
+        key, handle = table.key_answers, table.handle_answers
+        m.d.comb += [
+            control.key_lookup.eq(key.valid),
+            control.key_hit.eq(key.valid & key.payload.hit),
+            control.key_wait.eq(table.key_request_is_waiting),
+            control.handle_lookup.eq(handle.valid),
+            control.handle_hit.eq(handle.valid & handle.payload.hit),
+            control.handle_wait.eq(table.handle_request_is_waiting),
+            control.handle_deleted.eq(table.delete_answers.valid & table.delete_answers.payload.found),
+            control.handle_not_found.eq(table.delete_answers.valid & ~table.delete_answers.payload.found),
+            # The parallel table stores no parity: nothing to report.
+            control.table_is_damaged.eq(0),
+        ]
+
+    def _show_trace(self, m: Module, control: Control, walk: Walk, table: ParallelTable) -> None:
+        trace = self.trace
+        # The handle of a visit is handed over one clock after it, so its address waits as long.
+        m.d.sync += [trace.node_valid.eq(walk.visited_node), trace.node_address.eq(walk.visited_address)]
+        m.d.comb += [
+            trace.node_handle.eq(walk.deletes.payload.handle),
+            trace.delete_valid.eq(table.delete_answers.valid),
+            trace.delete_found.eq(table.delete_answers.payload.found),
+            trace.command_valid.eq(walk.commands.valid & walk.commands.ready),
+            trace.command_tag.eq(walk.commands.payload.tag),
+            trace.completion_valid.eq(control.completion_is_posted),
+        ]

@@ -1,0 +1,1 @@
+"""Lists in host memory: which may be read, how they are fetched, and what is deleted."""

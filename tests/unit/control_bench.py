@@ -1,0 +1,153 @@
+"""What the tests of the control room share: a memory as wild as hardware may be, and a driver of its registers."""
+
+from random import Random
+from typing import Any, ClassVar
+
+from amaranth.hdl import Module, Mux
+from amaranth.lib.memory import Memory
+from tests.unit.streams import Monitor
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.control import commands, completions, counters
+from saoffload.hdl.memory import BlockMemory
+from saoffload.hdl.control.control import Control
+from saoffload.host.register_map import CompletionStatusFields, Register, StatusFields
+
+OKAY, SLVERR = 0b00, 0b10
+
+COMPLETION_REGISTERS = (
+    Register.COMPLETION_TAG,
+    Register.COMPLETION_VISITED,
+    Register.COMPLETION_DELETED,
+    Register.COMPLETION_NOT_FOUND,
+    Register.COMPLETION_FAULT_LOW,
+    Register.COMPLETION_FAULT_HIGH,
+)
+
+
+class WildMemory(BlockMemory):
+    """A block memory that holds noise before it is written, and gives noise when a word is read while it is written."""
+
+    built: ClassVar[list["WildMemory"]] = []
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        random = Random("what block RAM holds")
+        width, depth = len(self.read_data), 1 << len(self.read_address)
+        init = [random.getrandbits(width) for _ in range(depth)]
+        m.submodules.memory = memory = Memory(shape=width, depth=depth, init=init)
+        #: For tests that set a word.
+        self.contents = memory.data
+        self.built.append(self)
+        write_port, read_port = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            write_port.addr.eq(self.write_address),
+            write_port.data.eq(self.write_data),
+            write_port.en.eq(self.do_write),
+            read_port.addr.eq(self.read_address),
+        ]
+        collides = self.do_write & (self.write_address == self.read_address)
+        with m.If(self.do_clear):
+            m.d.sync += self.read_data.eq(0)
+        with m.Elif(self.do_read):
+            m.d.sync += self.read_data.eq(Mux(collides, ~read_port.data, read_port.data))
+        return m
+
+
+def make_memories_wild(monkeypatch: Any) -> None:
+    """From now on the room is built with ``WildMemory``."""
+    for module in (commands, completions, counters):
+        monkeypatch.setattr(module, "BlockMemory", WildMemory)
+
+
+class Registers:
+    """A driver's view of a ``Control``: reads and writes by AXI4-Lite, one at a time."""
+
+    def __init__(self, config: EngineConfig):
+        self.dut = Control(config)
+        #: Clocks that each access took from address to answer.
+        self.latencies: list[int] = []
+        streams = ("commands", "window_writes", "adds", "flushes", "end_restores", "graces")
+        self.monitors = {name: Monitor(getattr(self.dut, name), name) for name in streams}
+
+    async def try_write(self, ctx: Any, address: int, value: int, *, strobe: int = 0b1111) -> int:
+        """Writes and returns the response."""
+        axi = self.dut.axi
+        ctx.set(axi.awaddr, int(address))
+        ctx.set(axi.wdata, value)
+        ctx.set(axi.wstrb, strobe)
+        ctx.set(axi.awvalid, 1)
+        ctx.set(axi.wvalid, 1)
+        await ctx.tick().until(axi.awready & axi.wready)
+        ctx.set(axi.awvalid, 0)
+        ctx.set(axi.wvalid, 0)
+        ctx.set(axi.bready, 1)
+        clock_count = 0
+        while True:
+            _, _, is_valid, response = await ctx.tick().sample(axi.bvalid, axi.bresp)
+            clock_count += 1
+            if is_valid:
+                break
+        ctx.set(axi.bready, 0)
+        self.latencies.append(clock_count)
+        return response
+
+    async def try_read(self, ctx: Any, address: int) -> tuple[int, int]:
+        """Reads and returns the response and the word."""
+        axi = self.dut.axi
+        ctx.set(axi.araddr, int(address))
+        ctx.set(axi.arvalid, 1)
+        await ctx.tick().until(axi.arready)
+        ctx.set(axi.arvalid, 0)
+        ctx.set(axi.rready, 1)
+        clock_count = 0
+        while True:
+            _, _, is_valid, response, word = await ctx.tick().sample(axi.rvalid, axi.rresp, axi.rdata)
+            clock_count += 1
+            if is_valid:
+                break
+        ctx.set(axi.rready, 0)
+        self.latencies.append(clock_count)
+        return response, word
+
+    async def write(self, ctx: Any, address: int, value: int) -> None:
+        assert await self.try_write(ctx, address, value) == OKAY, f"write to {address:#x} refused"
+
+    async def read(self, ctx: Any, address: int) -> int:
+        response, word = await self.try_read(ctx, address)
+        assert response == OKAY, f"read of {address:#x} refused"
+        return word
+
+    async def stage(self, ctx: Any, *, tag: int, head: int = 0x1000, budget: int = 0) -> None:
+        await self.write(ctx, Register.COMMAND_TAG, tag)
+        await self.write(ctx, Register.COMMAND_HEAD_LOW, head & 0xFFFF_FFFF)
+        await self.write(ctx, Register.COMMAND_HEAD_HIGH, head >> 32)
+        await self.write(ctx, Register.COMMAND_BUDGET, budget)
+
+    async def ring(self, ctx: Any, doorbell: int) -> int:
+        """Rings and returns the doorbell's result."""
+        await self.write(ctx, Register.DOORBELL, doorbell)
+        return await self.read(ctx, Register.DOORBELL_RESULT)
+
+    async def counter(self, ctx: Any, low: Register) -> int:
+        """A counter, its low word read first."""
+        word = await self.read(ctx, low)
+        return word | await self.read(ctx, low + 4) << 32
+
+    async def status(self, ctx: Any) -> set[str]:
+        """The names of the status bits that are 1."""
+        word = await self.read(ctx, Register.STATUS)
+        fields = {name: value for name, value in vars(StatusFields).items() if name.isupper()}
+        return {name for name, field in fields.items() if field.get(word)}
+
+    async def completion(self, ctx: Any) -> tuple[int, ...] | None:
+        """The completion at the head, status first, or None."""
+        word = await self.read(ctx, Register.COMPLETION_STATUS)
+        if not CompletionStatusFields.VALID.get(word):
+            assert word == 0, "an empty queue shows something"
+            return None
+        words = [await self.read(ctx, register) for register in COMPLETION_REGISTERS]
+        return (CompletionStatusFields.STATUS.get(word), *words[:4], words[4] | words[5] << 32)
+
+    async def pop(self, ctx: Any) -> None:
+        await self.write(ctx, Register.COMPLETION_POP, 1)

@@ -1,0 +1,107 @@
+"""The event counters against plain sums: exact at every read, whenever it comes."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from tests.unit.control_bench import WildMemory, make_memories_wild
+from tests.unit.streams import seeds, simulate
+
+from saoffload.hdl.control.counters import EventCounters
+
+COUNT = 16
+
+
+@pytest.fixture(autouse=True)
+def wild_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_memories_wild(monkeypatch)
+
+
+@pytest.mark.parametrize("width", [32, 64])
+@pytest.mark.parametrize("seed", seeds(3))
+def test_counts_are_exact(seed: int, width: int) -> None:
+    """Events in any clocks, reads as close as every second clock, on one counter or on all."""
+    dut = EventCounters(count=COUNT, width=width)
+    random = Random(f"{seed} {width}")
+    totals = [0] * COUNT
+    latched = 0
+
+    async def bench(ctx: Any) -> None:
+        nonlocal latched
+        may_read, expected = True, 0
+        for clock in range(2000):
+            period = clock // 100 % 5
+            events = [random.random() < (1.0, 0.5, 0.02, 1.0, 1.0)[period] for _ in range(COUNT)]
+            index = random.randrange(COUNT) if period != 3 else 5
+            # The first clocks count events, too, but reads give 0 until the memory is cleared.
+            reads = may_read and random.random() < (0.1, 0.9, 0.5, 1.0, 1.0)[period]
+            is_high = random.random() < 0.3
+            ctx.set(dut.events, sum(event << number for number, event in enumerate(events)))
+            ctx.set(dut.index, index)
+            ctx.set(dut.is_high, is_high)
+            ctx.set(dut.do_read, reads)
+            for number, event in enumerate(events):
+                totals[number] += event
+            await ctx.tick()
+            expected = 0
+            if reads and is_high:
+                expected = latched
+            elif reads and clock > 100:
+                expected = totals[index]
+            if reads and clock <= 100:
+                may_read = False
+                continue
+            assert ctx.get(dut.read_data) == expected, f"seed {seed}: clock {clock}, counter {index}"
+            may_read = not reads
+
+    simulate(dut, bench)
+
+
+def test_all_counters_at_full_rate_with_a_read_in_every_second_clock() -> None:
+    dut = EventCounters(count=COUNT, width=32)
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.events, (1 << COUNT) - 1)
+        for clock in range(2000):
+            ctx.set(dut.do_read, clock % 2)
+            ctx.set(dut.index, 3 if clock < 1000 else clock // 2 % COUNT)
+            await ctx.tick()
+            if clock > 100 and clock % 2:
+                assert ctx.get(dut.read_data) == clock + 1
+
+    simulate(dut, bench)
+
+
+def test_carry_into_the_high_word_and_its_latch() -> None:
+    """The high word stands as it was latched, whatever is counted until it is read."""
+    dut = EventCounters(count=4, width=64)
+
+    async def read(ctx: Any, *, is_high: bool) -> int:
+        ctx.set(dut.is_high, is_high)
+        ctx.set(dut.do_read, 1)
+        await ctx.tick()
+        ctx.set(dut.do_read, 0)
+        word = ctx.get(dut.read_data)
+        await ctx.tick()
+        return word
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.index, 2)
+        await ctx.tick().repeat(20)
+        ctx.set(WildMemory.built[-1].contents[2], (7 << 32) | 0xFFFF_FFFF)
+        await ctx.tick().repeat(20)
+        assert await read(ctx, is_high=False) == 0xFFFF_FFFF
+        ctx.set(dut.events, 0b0100)
+        await ctx.tick()
+        ctx.set(dut.events, 0)
+        assert await read(ctx, is_high=True) == 7
+        assert await read(ctx, is_high=False) == 0
+        assert await read(ctx, is_high=True) == 8
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize(("count", "width"), [(3, 32), (12, 32), (16, 48)])
+def test_sizes_that_cannot_be_built(count: int, width: int) -> None:
+    with pytest.raises(ValueError, match=str(width if width == 48 else count)):
+        EventCounters(count=count, width=width)

@@ -1,0 +1,85 @@
+"""The walk and the read master together, on AXI: the period that a host's memory sees."""
+
+from collections import deque
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from amaranth.hdl import Elaboratable, Module
+from amaranth.lib.wiring import connect
+from tests.unit.streams import receive, send, simulate
+from tests.unit.walk_bench import X64, DeletePort, Memory
+
+from saoffload.hdl.bus.read_master import ReadMaster
+from saoffload.hdl.config import preset
+from saoffload.hdl.layouts import Opcode, Status
+from saoffload.hdl.walk.walk import Walk
+
+CONFIG = preset("small")
+
+
+class WalkOnBus(Elaboratable):
+    def __init__(self) -> None:
+        self.walk = Walk(CONFIG)
+        self.master = ReadMaster(CONFIG)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.walk = self.walk
+        m.submodules.master = self.master
+        connect(m, self.walk.reads, self.master.requests)
+        connect(m, self.master.beats, self.walk.beats)
+        connect(m, self.walk.abandons, self.master.abandons)
+        m.d.comb += self.walk.busy_ids.eq(self.master.busy_ids)
+        return m
+
+
+@pytest.mark.parametrize("latency", [1, 5, 13, 100])
+def test_period_on_axi_is_latency_plus_three(latency: int) -> None:
+    """Scattered x64 nodes, a beat per clock, ``latency`` clocks from the address to the first beat."""
+    dut, memory = WalkOnBus(), Memory()
+    walk, axi = dut.walk, dut.master.axi
+    addresses = [0x2_0000 + 32 * place for place in Random(1).sample(range(512), 24)]
+    for number, (address, next_address) in enumerate(zip(addresses, [*addresses[1:], 0], strict=True)):
+        memory.write(address, X64.node(next_address, 0x8000_0000 + number))
+    table = DeletePort(walk, {0x8000_0000 + number for number in range(0, 24, 2)})
+    address_clocks = []
+
+    async def answer(ctx: Any) -> None:
+        beats: deque[tuple[int, int, int, bool]] = deque()
+        clock = 0
+        ctx.set(axi.arready, 1)
+        while True:
+            is_due = bool(beats) and beats[0][0] <= clock
+            ctx.set(axi.rvalid, is_due)
+            if is_due:
+                _, read_id, word, is_last = beats.popleft()
+                ctx.set(axi.rid, read_id)
+                ctx.set(axi.rdata, int.from_bytes(memory.read(word, 8), "little"))
+                ctx.set(axi.rlast, is_last)
+            _, _, valid, read_id, address, length = await ctx.tick().sample(
+                axi.arvalid, axi.arid, axi.araddr, axi.arlen
+            )
+            if valid:
+                address_clocks.append(clock)
+                for number in range(length + 1):
+                    beats.append((clock + latency + number, read_id, address + 8 * number, number == length))
+            clock += 1
+
+    async def bench(ctx: Any) -> None:
+        await send(ctx, walk.window_writes, {"index": 0, "base": 0x2_0000, "size": 0x4000, "bus_base": 0x2_0000})
+        assert not (await receive(ctx, walk.window_write_answers))["refused"]
+        await send(ctx, walk.commands, {"opcode": Opcode.WALK, "abi": 0, "tag": 9, "head": addresses[0], "budget": 0})
+        result = await receive(ctx, walk.results)
+        assert result == {
+            "tag": 9,
+            "status": Status.OK,
+            "visited": 24,
+            "deleted": 12,
+            "not_found": 12,
+            "fault_address": 0,
+        }
+
+    simulate(dut, bench, background=[answer, table.run], deadline=5000)
+    assert {after - before for before, after in pairwise(address_clocks)} == {latency + 3}
