@@ -4,13 +4,19 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from amaranth.back import verilog
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, ClockSignal, Const, Module, ResetSignal, Signal, Value, ValueCastable
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.engine import PACKET_PATH, Engine
+
+INTERNAL_ATTRIBUTES = " ".join(
+    f"-remove {name}" for name in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
+)
+"""Attributes that tell of this machine, or mean nothing outside amaranth."""
 
 TOP = "saoffload"
 """Name of the Verilog module."""
@@ -71,13 +77,31 @@ class ExportedEngine(wiring.Component):
         return m
 
 
+def to_rtlil(config: EngineConfig) -> str:
+    """What synthesis reads: never the Verilog."""
+    engine = ExportedEngine(config)
+    return rtlil.convert(engine, name=TOP, ports=[port for port, _ in engine.ports.values()], emit_src=False)
+
+
 def to_verilog(config: EngineConfig) -> str:
-    """Verilog of one engine, one module hierarchy under ``saoffload``. The same configuration gives the same text."""
+    """Verilog of one engine, one module hierarchy under ``saoffload``. The same configuration gives the same text.
+
+    Amaranth's own converter keeps processes as ``always @*``. One that only assigns constants then waits for a change of
+    nothing: no simulator ever runs it. So every process becomes assignments and flip-flops here.
+    """
     # The small yosys that comes with amaranth, whatever else is installed: another version writes other text.
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    engine = ExportedEngine(config)
-    ports = [port for port, _ in engine.ports.values()]
-    return verilog.convert(engine, name=TOP, ports=ports, strip_internal_attrs=True)
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    commands = [
+        f"read_rtlil <<rtlil\n{to_rtlil(config)}\nrtlil",
+        "proc",
+        "opt_clean",
+        "memory_collect",
+        f"attrmap {INTERNAL_ATTRIBUTES}",
+        f"attrmap -modattr {INTERNAL_ATTRIBUTES}",
+        "write_verilog -norename",
+    ]
+    return yosys.run(["-q", "-"], "\n".join(commands), ignore_warnings=True)
 
 
 def describe(config: EngineConfig) -> dict[str, Any]:
