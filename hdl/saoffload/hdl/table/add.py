@@ -21,8 +21,8 @@ class Add(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_start`` with ``request`` (constant until ``is_done``); ``is_done``: strobe, with ``must_wait`` or
-    ``answer``. ``is_restoring``. From the life cycle: ``live``, ``live_bundles``, ``live_keys``, ``free_is_known``,
+    Members: ``do_start`` with ``request`` (constant until it is done); ``is_done``: for one clock with ``must_wait``, or
+    with ``answer`` until ``answer_is_taken``. ``is_restoring``. From the life cycle: ``live``, ``live_bundles``, ``live_keys``, ``free_is_known``,
     ``free_index``, ``query_index``/``is_taken``; to it ``do_commit``, ``commit_index``, ``commit_key_count``.
     ``used_limit``: entries at or above it are unused; ``used_limit_after`` with ``do_commit``. ``store``.
 
@@ -38,6 +38,7 @@ class Add(wiring.Component):
                 "request": In(layouts.add_request(config)),
                 "is_done": Out(1),
                 "must_wait": Out(1),
+                "answer_is_taken": In(1),
                 "answer": Out(layouts.ADD_ANSWER),
                 "is_restoring": In(1),
                 "live": In(config.bundles),
@@ -163,7 +164,8 @@ class Add(wiring.Component):
                     m.next = "DONE"
             with m.State("DONE"):
                 m.d.comb += self.is_done.eq(1)
-                m.next = "IDLE"
+                with m.If(self.answer_is_taken):
+                    m.next = "IDLE"
         return m
 
     def _judge_request(self, m: Module, has_second: Signal) -> Signal:
@@ -177,7 +179,7 @@ class Add(wiring.Component):
             m.d.comb += refusal.eq(layouts.AddResult.UNSUPPORTED)
         with m.Elif(self.is_restoring & (request.handle == 0)):
             m.d.comb += refusal.eq(layouts.AddResult.RESTORE_MODE)
-        with m.Elif(Mux(self.is_restoring, ~is_well_formed(config, request.handle), request.handle != 0)):
+        with m.Elif(self.is_restoring & ~is_well_formed(config, request.handle)):
             m.d.comb += refusal.eq(layouts.AddResult.BAD_HANDLE)
         with m.Elif(self.is_restoring & is_live):
             m.d.comb += refusal.eq(layouts.AddResult.HANDLE_IN_USE)

@@ -22,11 +22,11 @@ class DeletePipe(wiring.Component):
     Members: ``deletes``: always taken. ``delete_answers``. ``index`` to the record memory, ``record`` from it, ``live``.
     ``do_delete``, ``delete_index``, ``delete_key_count``: take this live bit away now.
 
-    Latency: 5 clocks, one request per clock. The live bit goes in the 2nd clock after the request and lookups that saw
+    Latency: 4 clocks, one request per clock. The live bit goes in the clock after the request and lookups that saw
     it are answered at most ``LIVE_TO_ANSWER`` clocks later: so the answer comes one clock after that.
     """
 
-    LATENCY = 3 + LIVE_TO_ANSWER
+    LATENCY = 2 + LIVE_TO_ANSWER
 
     def __init__(self, config: EngineConfig):
         self._config = config

@@ -20,10 +20,11 @@ class HandleLookup(wiring.Component):
     Members: ``do_request`` with ``handle``; ``did_answer`` with ``answer`` (its epoch is not set here). ``index`` to
     records and contexts, ``record`` and ``context`` from them; ``live``.
 
-    Latency: 4 clocks, one request per clock. The live bit is read in the 2nd clock after the request.
+    Latency: 3 clocks, one request per clock. The live bit is read in the clock after the request. Without ``hit`` the
+    other fields of ``answer`` mean nothing.
     """
 
-    LATENCY = 4
+    LATENCY = 1 + LIVE_TO_ANSWER
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -55,14 +56,13 @@ class HandleLookup(wiring.Component):
             for stage in range(LIVE_TO_ANSWER)
         ]
         is_asked, answer = stages[0]
-        m.d.sync += [is_asked.eq(judge.is_asked), answer.eq(0)]
-        with m.If(judge.is_named & (self.record.direction == layouts.Direction.OUTBOUND)):
-            m.d.sync += [
-                answer.hit.eq(1),
-                answer.handle.eq(judge.named_handle),
-                answer.direction.eq(self.record.direction),
-                answer.context.eq(self.context.context),
-            ]
+        m.d.sync += [
+            is_asked.eq(judge.is_asked),
+            answer.hit.eq(judge.is_named & (self.record.direction == layouts.Direction.OUTBOUND)),
+            answer.handle.eq(judge.named_handle),
+            answer.direction.eq(layouts.Direction.OUTBOUND),
+            answer.context.eq(self.context.context),
+        ]
         for (before_is_asked, before), (is_asked, answer) in zip(stages, stages[1:], strict=False):
             m.d.sync += [is_asked.eq(before_is_asked), answer.eq(before)]
         m.d.comb += [self.did_answer.eq(stages[-1][0]), self.answer.eq(stages[-1][1])]

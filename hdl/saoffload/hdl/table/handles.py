@@ -41,9 +41,9 @@ class NamedBundle(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_request`` with ``handle`` (64 bits, all of them count); ``index``: to the record memory, ``record``
-    from it; ``live``. Two clocks after the request ``is_asked``, ``is_named`` (combinational from ``live``),
-    ``named_index``, ``named_handle``, and ``record`` is its record.
+    Members: ``do_request`` with ``handle`` (64 bits, all of them count); ``index``: to the record memory in the same
+    clock, ``record`` from it; ``live``. One clock after the request ``is_asked``, ``is_named`` (combinational from
+    ``live``), ``named_index``, ``named_handle``, and ``record`` is its record.
     """
 
     def __init__(self, config: EngineConfig):
@@ -66,25 +66,18 @@ class NamedBundle(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        is_asked = Signal()
-        handle = Signal(HANDLE_BITS)
         is_possible = Signal()
+        m.d.comb += [
+            self.index.eq(index_of(config, self.handle)),
+            self.named_index.eq(index_of(config, self.named_handle)),
+        ]
         m.d.sync += [
-            is_asked.eq(self.do_request),
-            handle.eq(self.handle),
+            self.is_asked.eq(self.do_request),
+            self.named_handle.eq(self.handle),
             is_possible.eq(self.do_request & is_well_formed(config, self.handle)),
         ]
-        m.d.comb += self.index.eq(index_of(config, handle))
-
-        is_possible_q = Signal()
-        m.d.sync += [
-            self.is_asked.eq(is_asked),
-            is_possible_q.eq(is_possible),
-            self.named_index.eq(self.index),
-            self.named_handle.eq(handle),
-        ]
         m.d.comb += self.is_named.eq(
-            is_possible_q
+            is_possible
             & (generation_of(config, self.named_handle) == self.record.generation)
             & self.live.bit_select(self.named_index, 1)
         )

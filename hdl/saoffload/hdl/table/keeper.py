@@ -12,6 +12,8 @@ from .records import ManagementSignature
 from .sweep import Sweep
 from .timing import LIVE_TO_ANSWER
 
+NOT_READY = layouts.ADD_ANSWER.const({"result": layouts.AddResult.NOT_READY, "handle": 0})
+
 
 class Keeper(wiring.Component):
     """Runs the reset scrub, flushes, sweeps and adds, one at a time, each to its end.
@@ -90,18 +92,20 @@ class Keeper(wiring.Component):
         ]
         with m.If(add.do_commit):
             m.d.sync += used_limit.eq(add.used_limit_after)
+        # The first sweep is the reset scrub.
         with m.If(sweep.is_done):
-            m.d.sync += used_limit.eq(sweep.used_limit_after)
+            m.d.sync += [used_limit.eq(sweep.used_limit_after), self.is_ready.eq(1)]
 
-        answer_is_valid = Signal()
-        answer = Signal(layouts.ADD_ANSWER)
+        # The request stays on offer until its answer is taken, so nothing of either is kept here.
+        is_refusing = Signal()
         m.d.comb += [
-            self.add_answers.valid.eq(answer_is_valid),
-            self.add_answers.payload.eq(answer),
-            self.adds.ready.eq(answer_is_valid & self.add_answers.ready),
+            self.add_answers.valid.eq(is_refusing | (add_is_running & add.is_done & ~add.must_wait)),
+            self.add_answers.payload.eq(add.answer),
+            self.adds.ready.eq(self.add_answers.valid & self.add_answers.ready),
+            add.answer_is_taken.eq(self.adds.ready),
         ]
-        with m.If(self.adds.ready):
-            m.d.sync += answer_is_valid.eq(0)
+        with m.If(is_refusing):
+            m.d.comb += self.add_answers.payload.eq(NOT_READY)
 
         m.d.comb += self.flushes.ready.eq(self.is_ready & ~self.gate_is_closed)
         with m.If(self.flushes.valid & self.flushes.ready):
@@ -115,14 +119,14 @@ class Keeper(wiring.Component):
                 m.d.comb += [sweep.do_start.eq(1), sweep.clears_all.eq(1)]
                 m.next = "RESET_SCRUB"
             with m.State("RESET_SCRUB"):
-                with m.If(self.adds.valid & ~answer_is_valid):
-                    m.d.sync += [
-                        answer_is_valid.eq(1),
-                        answer.eq(layouts.ADD_ANSWER.const({"result": layouts.AddResult.NOT_READY, "handle": 0})),
-                    ]
-                with m.If(sweep.is_done):
-                    m.d.sync += self.is_ready.eq(1)
+                with m.If(self.is_ready):
                     m.next = "IDLE"
+                with m.Elif(self.adds.valid):
+                    m.next = "REFUSE"
+            with m.State("REFUSE"):
+                m.d.comb += is_refusing.eq(1)
+                with m.If(self.adds.ready):
+                    m.next = "RESET_SCRUB"
 
             with m.State("IDLE"):
                 with m.If(self.gate_is_closed):
@@ -132,7 +136,7 @@ class Keeper(wiring.Component):
                 with m.Elif(self.end_restores.valid):
                     m.d.comb += self.end_restores.ready.eq(1)
                     m.d.sync += self.is_restoring.eq(0)
-                with m.Elif(self.adds.valid & ~answer_is_valid):
+                with m.Elif(self.adds.valid):
                     m.d.comb += add.do_start.eq(1)
                     m.next = "ADD"
 
@@ -168,8 +172,8 @@ class Keeper(wiring.Component):
                 with m.If(add.is_done & add.must_wait):
                     m.d.sync += self.add_is_waiting.eq(1)
                     m.next = "IDLE"
-                with m.Elif(add.is_done):
-                    m.d.sync += [answer_is_valid.eq(1), answer.eq(add.answer), self.add_is_waiting.eq(0)]
+                with m.Elif(self.adds.ready):
+                    m.d.sync += self.add_is_waiting.eq(0)
                     m.next = "IDLE"
         return m
 

@@ -17,7 +17,8 @@ class KeyLookup(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_request`` with ``key``; ``did_answer`` with ``answer`` (its epoch is not set here). To the comparators:
+    Members: ``do_request`` with ``key``; ``did_answer`` with ``answer`` (its epoch is not set here, and without
+    ``hit`` the other fields mean nothing). To the comparators:
     ``search`` and their four results; to the owner memory: ``exact_entry_q``/``exact_owner``,
     ``wildcard_entry_q``/``wildcard_owner``; to records and contexts: ``index``, ``record``, ``context``. ``live``.
 
@@ -97,12 +98,11 @@ class KeyLookup(wiring.Component):
         index_q = Signal.like(self.index)
         m.d.sync += [found_q.eq(found), sa_number_q.eq(sa_number), index_q.eq(self.index)]
         m.d.comb += self.did_answer.eq(is_asked[-1])
-        with m.If(found_q):
-            m.d.comb += [
-                self.answer.hit.eq(1),
-                self.answer.handle.eq(to_handle(config, index_q, self.record.generation)),
-                self.answer.sa_number.eq(sa_number_q),
-                self.answer.direction.eq(self.record.direction),
-                self.answer.context.eq(self.context.context),
-            ]
+        m.d.comb += [
+            self.answer.hit.eq(found_q),
+            self.answer.handle.eq(to_handle(config, index_q, self.record.generation)),
+            self.answer.sa_number.eq(sa_number_q),
+            self.answer.direction.eq(layouts.Direction.INBOUND),
+            self.answer.context.eq(self.context.context),
+        ]
         return m

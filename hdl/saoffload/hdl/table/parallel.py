@@ -29,8 +29,8 @@ class ParallelTable(wiring.Component):
 
     Parameters: ``config``: ``bundles`` indices, ``keys`` comparators.
 
-    Latency: key lookups ``KeyLookup.LATENCY`` (6) clocks, handle lookups ``HandleLookup.LATENCY`` (4), deletes
-    ``DeletePipe.LATENCY`` (5), each one per clock. Ready ``keys + bundles + 5`` clocks after reset. An add takes at most
+    Latency: key lookups ``KeyLookup.LATENCY`` (6) clocks, handle lookups ``HandleLookup.LATENCY`` (3), deletes
+    ``DeletePipe.LATENCY`` (4), each one per clock. Ready ``keys + bundles + 5`` clocks after reset. An add takes at most
     ``keys + 20`` clocks when it meets no other job and room is free.
     """
 
