@@ -1,0 +1,143 @@
+"""The driver of one engine, the same over a simulation and over silicon.
+
+    driver = Driver(transport, clock_hz=125e6)
+    await driver.start()                                            # identify, wait until ready
+    await driver.set_read_timeout(10)                               # milliseconds
+    await driver.windows.set(0, builder.window)
+    await driver.table.end_restore()                                # nothing to restore after a cold start
+    handle = (await driver.table.add(bundle)).expect_handle()
+    tag = await driver.commands.submit_walk(head)
+    completion = await driver.completions.wait(tag)
+    await driver.wait_quiesced()                                    # only now may the list's memory be unmapped
+
+The parts of the driver are its attributes: ``windows``, ``table``, ``commands``, ``completions``, ``counters`` and
+``interrupts``. Every wait is bounded, every refusal is an exception that names the reason, and several coroutines may
+use one driver at once where the transport offers locks. One driver owns one engine.
+"""
+
+from math import ceil, isfinite
+
+from .capabilities import Capabilities, EngineStatus
+from .commands import Commands
+from .completions import Completions
+from .counters import Counters
+from .interrupts import COLLECTED, Event, Interrupts
+from .register_map import Register
+from .registers import Registers
+from .table import Table
+from .tags import TagAccount
+from .transport import Transport
+from .waiting import DEFAULT_TIMEOUT_MS, wait_until
+from .windows import Windows
+
+WAIT_FOR_EVER = 0.0
+"""The read timeout that never ends a read."""
+TIMEOUT_LIMIT = 1 << 32
+
+
+class Driver:
+    """Drives the engine behind ``transport``. ``clock_hz`` is the engine's clock: what turns a timeout in milliseconds
+    into clocks. Raises ``ValueError`` for a frequency that is none.
+    """
+
+    def __init__(self, transport: Transport, *, clock_hz: float) -> None:
+        if not (isfinite(clock_hz) and clock_hz > 0):
+            raise ValueError(f"clock_hz must be a frequency above 0, got {clock_hz}")
+        self.transport = transport
+        self.clock_hz = clock_hz
+        self.registers = Registers(transport)
+        account = TagAccount()
+        self.interrupts = Interrupts(self.registers)
+        self.windows = Windows(self.registers)
+        self.table = Table(self.registers, account)
+        self.commands = Commands(self.registers, account)
+        self.completions = Completions(self.registers, account, self.interrupts)
+        self.counters = Counters(self.registers)
+        self._capabilities: Capabilities | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine is. Raises ``RuntimeError`` before ``identify`` or ``start``."""
+        if self._capabilities is None:
+            raise RuntimeError("start the driver first")
+        return self._capabilities
+
+    async def identify(self) -> Capabilities:
+        """Check that the engine is one this driver knows, and learn what it is. Changes nothing in the engine. Raises
+        ``WrongEngineError``.
+        """
+        capabilities = await Capabilities.read(self.registers)
+        self._attach(capabilities)
+        return capabilities
+
+    async def start(self, *, timeout_ms: float = DEFAULT_TIMEOUT_MS) -> Capabilities:
+        """Take over the engine: identify it, wait until it is ready, clear what its reset reported, and let completions
+        and the loss of the table raise the interrupt line. After a reset the engine is in restore mode: restore
+        bundles, then call ``table.end_restore``.
+        """
+        capabilities = await self.identify()
+        await self.wait_ready(timeout_ms=timeout_ms)
+        await self.interrupts.clear(Event.TABLE_LOST | Event.READY | Event.REFUSED | Event.ADD_DONE)
+        await self.interrupts.enable(COLLECTED)
+        return capabilities
+
+    async def status(self) -> EngineStatus:
+        """What the engine does now."""
+        return await EngineStatus.read(self.registers)
+
+    async def wait_ready(self, *, timeout_ms: float = DEFAULT_TIMEOUT_MS) -> None:
+        """Wait until commands and adds are taken. Raises ``WaitTimeoutError``."""
+
+        async def is_ready() -> bool:
+            return (await self.status()).is_ready
+
+        await wait_until(self.transport, is_ready, what="the engine ready", timeout_ms=timeout_ms)
+
+    async def wait_quiesced(self, *, timeout_ms: float = DEFAULT_TIMEOUT_MS) -> None:
+        """Wait until no command is active and no read is outstanding: only then may the memory of windows be unmapped.
+        Raises ``WaitTimeoutError``, also while a read that timed out has not been answered: its memory stays in use.
+        """
+
+        async def is_quiesced() -> bool:
+            return (await self.status()).is_quiesced
+
+        await wait_until(self.transport, is_quiesced, what="the engine quiesced", timeout_ms=timeout_ms)
+
+    async def lost_ids(self) -> int:
+        """Read IDs out of use because their read timed out and its answer is not complete."""
+        return await self.registers.read(Register.LOST_IDS)
+
+    async def set_read_timeout(self, milliseconds: float) -> int:
+        """End a walk in TIMEOUT when a read of host memory is not answered within ``milliseconds``; ``WAIT_FOR_EVER``
+        turns that off. Returns the clocks set: never fewer than asked for. Raises ``ValueError`` for a time that does
+        not fit the register.
+        """
+        if not (isfinite(milliseconds) and milliseconds >= 0):
+            raise ValueError(f"a read timeout is a number of milliseconds from 0 up, got {milliseconds}")
+        clocks = ceil(milliseconds * self.clock_hz / 1000)
+        if clocks >= TIMEOUT_LIMIT:
+            raise ValueError(f"a read timeout of {milliseconds:g} ms is {clocks} clocks, the engine counts 32 bits")
+        await self.registers.write(Register.TIMEOUT, clocks)
+        return clocks
+
+    async def recover(self, *, timeout_ms: float = DEFAULT_TIMEOUT_MS) -> tuple[int, ...]:
+        """Begin anew after ``TableLostError``: wait until the engine is ready and quiesced, drop the completions in its
+        queue, and forget all outstanding commands. Returns their tags: void, nobody knows what they deleted. Interrupts
+        are enabled as before. After a reset the table is empty and in restore mode, windows and the read timeout are
+        off; windows, the read timeout and the bundles that are to live on are the caller's to bring back.
+        """
+        enabled = self.interrupts.enabled
+        capabilities = await self.identify()
+        await self.wait_ready(timeout_ms=timeout_ms)
+        await self.wait_quiesced(timeout_ms=timeout_ms)
+        # Cleared before the queue is emptied: a further loss from here on is reported again.
+        await self.interrupts.clear(Event.TABLE_LOST | Event.READY | Event.COMPLETION)
+        void_tags = await self.completions.discard_all()
+        await self.interrupts.enable(enabled)
+        self._attach(capabilities)
+        return void_tags
+
+    def _attach(self, capabilities: Capabilities) -> None:
+        self._capabilities = capabilities
+        for part in (self.windows, self.table, self.completions, self.counters):
+            part.attach(capabilities)
