@@ -12,7 +12,7 @@ ARGS ?=
 export AMARANTH_USE_YOSYS := builtin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly lint format registers bitstreams constraints tools clean
+.PHONY: help demo test nightly lint format registers bitstreams figures constraints tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ registers: $(READY) ## write everything that comes from control/registers.rdl
 bitstreams: $(READY) ## bitstreams of all boards into build/
 	$(BIN)/saoffload build ulx3s-85f
 	$(BIN)/saoffload build icebreaker
+
+figures: $(READY) ## measure what the README states, and write it there
+	$(BIN)/python tools/figures.py
 
 constraints: ## write constraints.txt anew, with the newest versions that fit
 	$(PYTHON) tools/pin.py $(EXTRAS)

@@ -3,14 +3,14 @@
 from random import Random
 from typing import Any, ClassVar
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.memory import Memory
 from tests.unit.streams import Monitor
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control import commands, completions, counters
-from saoffload.hdl.memory import BlockMemory
 from saoffload.hdl.control.control import Control
+from saoffload.hdl.memory import BlockMemory
 from saoffload.host.register_map import CompletionStatusFields, Register, StatusFields
 
 OKAY, SLVERR = 0b00, 0b10
@@ -47,10 +47,10 @@ class WildMemory(BlockMemory):
             read_port.addr.eq(self.read_address),
         ]
         collides = self.do_write & (self.write_address == self.read_address)
-        with m.If(self.do_clear):
-            m.d.sync += self.read_data.eq(0)
-        with m.Elif(self.do_read):
-            m.d.sync += self.read_data.eq(Mux(collides, ~read_port.data, read_port.data))
+        word_q = Signal(width, init=random.getrandbits(width), reset_less=True)
+        m.d.comb += self.read_data.eq(word_q)
+        with m.If(self.do_read):
+            m.d.sync += word_q.eq(Mux(collides, ~read_port.data, read_port.data))
         return m
 
 

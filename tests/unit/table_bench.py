@@ -11,11 +11,11 @@ from random import Random
 from typing import Any
 
 from amaranth.hdl import Value
+from tests.unit.streams import plain
+
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import AddResult
-
-from tests.unit.streams import plain
 
 KINDS = ("key", "handle")
 

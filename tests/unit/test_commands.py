@@ -15,6 +15,8 @@ from saoffload.hdl.layouts import Abi, Opcode
 CONFIG = preset("tiny")
 WORDS = ("tag", "head_low", "head_high", "budget")
 WALK, DELETE, FLUSH, X86 = Opcode.WALK.value, Opcode.DELETE.value, Opcode.FLUSH.value, 0x100
+#: Clocks from one action of the driver to the next, and from an abort to its effect.
+SPACING, MARK_DELAY = 4, 2
 NEEDED = {WALK: set(WORDS), DELETE: {"tag", "head_low", "head_high"}, FLUSH: {"tag"}}
 
 
@@ -30,6 +32,7 @@ class Model:
     depth: int
     staged: dict[str, int] = field(default_factory=dict)
     queue: list[dict[str, Any]] = field(default_factory=list)
+    is_reading: bool = False
     is_offered: bool = False
     result: Any = DoorbellResult.NONE
 
@@ -56,6 +59,10 @@ class Bed:
         self.model = Model(depth)
         self.monitor = Monitor(self.dut.commands)
         self.taken: list[tuple[int, int]] = []
+        self.clock_count = 0
+        self.last_action = -SPACING
+        self.last_value = 0
+        self.mark_clock = -1
 
     async def clock(
         self,
@@ -68,8 +75,17 @@ class Bed:
         may_offer: int = 1,
         takes: int = 0,
     ) -> None:
+        """One clock. The word of an action stands until the next action, which is to come ``SPACING`` clocks later."""
         dut, model = self.dut, self.model
-        ctx.set(dut.write_data, value)
+        if action:
+            assert self.clock_count - self.last_action >= SPACING, "the driver is not as fast"
+            self.last_action, self.last_value = self.clock_count, value
+        if action == "abort":
+            self.mark_clock = self.clock_count + MARK_DELAY
+        is_quiet = not action and self.clock_count - self.last_action >= SPACING
+        does_mark = self.clock_count == self.mark_clock
+        self.clock_count += 1
+        ctx.set(dut.write_data, value if action or is_quiet else self.last_value)
         for word in WORDS:
             ctx.set(getattr(dut, f"do_stage_{word}"), action == word)
         ctx.set(dut.do_ring, action == "ring")
@@ -81,6 +97,7 @@ class Bed:
         names = (
             "do_flush",
             "do_refuse",
+            "do_mark",
             "do_find",
             "is_full",
             "is_empty",
@@ -96,11 +113,12 @@ class Bed:
 
         verdict = model.judge(value, is_ready=is_ready, may_flush=may_flush) if action == "ring" else None
         is_flush = verdict is DoorbellResult.ACCEPTED and value & 0xFF == FLUSH
-        does_reserve = bool(model.queue) and not model.is_offered and bool(may_offer)
+        does_reserve = bool(model.queue) and not model.is_offered and not model.is_reading and bool(may_offer)
         expected = {
             "do_flush": is_flush,
             "do_refuse": verdict not in {None, DoorbellResult.ACCEPTED},
-            "do_find": action == "abort" and any(command["tag"] == value for command in model.queue),
+            "do_mark": does_mark,
+            "do_find": does_mark and any(command["tag"] == self.last_value for command in model.queue),
             "is_full": len(model.queue) == model.depth,
             "is_empty": not model.queue,
             "do_reserve": does_reserve,
@@ -113,6 +131,9 @@ class Bed:
         if is_flush:
             assert flush_tag == model.staged["tag"]
 
+        if does_mark:
+            for command in model.queue:
+                command["is_aborted"] |= command["tag"] == self.last_value
         self.advance(action, value, verdict, does_reserve=does_reserve, takes=bool(valid and takes))
 
     def compare(self, payload: dict[str, Any], is_aborted: int) -> None:
@@ -123,15 +144,12 @@ class Bed:
 
     def advance(self, action: str, value: int, verdict: Any, *, does_reserve: bool, takes: bool) -> None:
         model = self.model
-        if action == "abort":
-            for command in model.queue:
-                command["is_aborted"] |= command["tag"] == value
         if takes:
             command = model.queue.pop(0)
             self.taken.append((command["tag"], command["is_aborted"]))
             model.is_offered = False
-        if does_reserve:
-            model.is_offered = True
+        model.is_offered |= model.is_reading
+        model.is_reading = does_reserve
         if action in WORDS:
             model.staged[action] = value
         if verdict is not None:
@@ -153,10 +171,16 @@ class Bed:
             )
             model.staged = {}
 
+    async def act(self, ctx: Any, action: str, value: int, **settings: int) -> None:
+        """Clocks that nothing is done in, as many as there must be, and the action."""
+        while self.clock_count - self.last_action < SPACING:
+            await self.clock(ctx, **settings)
+        await self.clock(ctx, action, value, **settings)
+
     async def submit(self, ctx: Any, tag: int, doorbell: int = WALK, **settings: int) -> None:
         for word, value in zip(WORDS, (tag, tag ^ 0x1111, tag ^ 0x2222, tag ^ 0x3333), strict=True):
-            await self.clock(ctx, word, value, **settings)
-        await self.clock(ctx, "ring", doorbell, **settings)
+            await self.act(ctx, word, value, **settings)
+        await self.act(ctx, "ring", doorbell, **settings)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 16])
@@ -173,7 +197,10 @@ def test_random(seed: int, depth: int) -> None:
             # Some periods fill the queue, some empty it.
             may_offer, takes = random.random(), random.random() * (period % 3) / 2
             missing = list(WORDS)
-            for _ in range(60):
+            for clock in range(60 * SPACING):
+                if clock % SPACING:
+                    await bed.clock(ctx, may_offer=random.random() < may_offer, takes=random.random() < takes)
+                    continue
                 action = random.choice([*missing, *missing, "ring", "ring", "ring", "abort", ""])
                 if action in missing and random.random() < 0.9:
                     missing.remove(action)
@@ -204,7 +231,7 @@ def test_commands_come_in_order_and_unchanged() -> None:
             await bed.submit(ctx, tag)  # refused: the queue is full, and nothing that waits is touched
         for _ in range(10):
             await bed.clock(ctx, takes=1)
-        await bed.clock(ctx, "ring", WALK)  # what was staged last still stands
+        await bed.act(ctx, "ring", WALK)  # what was staged last still stands
         for _ in range(3):
             await bed.clock(ctx, takes=1)
 
@@ -217,24 +244,26 @@ def test_staged_words_serve_one_command() -> None:
 
     async def bench(ctx: Any) -> None:
         await bed.submit(ctx, 1)
-        await bed.clock(ctx, "ring", WALK)
+        await bed.act(ctx, "ring", WALK)
         assert bed.model.result is DoorbellResult.INCOMPLETE
         for word in WORDS[:3]:
-            await bed.clock(ctx, word, 2)
-        await bed.clock(ctx, "ring", WALK)
+            await bed.act(ctx, word, 2)
+        await bed.act(ctx, "ring", WALK)
         assert bed.model.result is DoorbellResult.INCOMPLETE
-        await bed.clock(ctx, "ring", DELETE)
+        await bed.act(ctx, "ring", DELETE)
         assert bed.model.result is DoorbellResult.ACCEPTED
         await bed.clock(ctx)
 
     simulate(bed.dut, bench)
 
 
-def test_two_clocks_from_doorbell_to_offer() -> None:
+def test_three_clocks_from_doorbell_to_offer() -> None:
     bed = Bed()
 
     async def bench(ctx: Any) -> None:
         await bed.submit(ctx, 1)
+        await bed.clock(ctx)
+        assert not ctx.get(bed.dut.commands.valid)
         await bed.clock(ctx)
         assert ctx.get(bed.dut.commands.valid)
 
@@ -243,18 +272,25 @@ def test_two_clocks_from_doorbell_to_offer() -> None:
 
 @pytest.mark.parametrize("abort_clock", range(5))
 def test_abort_around_the_clock_of_taking(abort_clock: int) -> None:
-    """The mark is there from the clock after the abort; an abort in the clock of taking is found, and the taker's."""
+    """The mark is there from the clock after the abort's effect; one in the clock of taking is found, and the taker's.
+
+    ``abort_clock`` is that of the effect.
+    """
     bed = Bed()
 
     async def bench(ctx: Any) -> None:
         await bed.submit(ctx, 1, may_offer=0)
         await bed.submit(ctx, 2, may_offer=0)
         await bed.submit(ctx, 1, may_offer=0)
-        for clock in range(8):
-            await bed.clock(ctx, "abort" if clock == abort_clock else "", 1, takes=clock >= 3)
+        for _ in range(SPACING):
+            await bed.clock(ctx, may_offer=0)
+        for clock in range(-MARK_DELAY, 12):
+            does_abort = clock == abort_clock - MARK_DELAY
+            may_offer = clock >= 0
+            await bed.clock(ctx, "abort" if does_abort else "", 1, may_offer=may_offer, takes=clock >= 3)
         await bed.submit(ctx, 1, takes=1)  # a later command of the same tag is not aborted
-        await bed.clock(ctx, takes=1)
-        await bed.clock(ctx, takes=1)
+        for _ in range(3):
+            await bed.clock(ctx, takes=1)
 
     simulate(bed.dut, bench, monitors=[bed.monitor])
     assert bed.taken[1:] == [(2, False), (1, True), (1, False)]

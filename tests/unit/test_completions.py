@@ -28,6 +28,12 @@ def result_of(random: Random, tag: int) -> dict[str, Any]:
     return {"tag": tag, "status": random.choice(list(Status)), **values, "fault_address": random.getrandbits(64)}
 
 
+def flush_result_of(random: Random, tag: int) -> dict[str, Any]:
+    deleted = random.randrange(preset("tiny").bundles + 1)
+    counts = {"visited": deleted, "deleted": deleted, "not_found": 0}
+    return {"tag": tag, "status": Status.OK, **counts, "fault_address": 0}
+
+
 def words_of(result: dict[str, Any]) -> list[int]:
     fault = result["fault_address"]
     counts = [result[name] for name in ("tag", "visited", "deleted", "not_found")]
@@ -86,14 +92,18 @@ class Bed:
 def test_every_result_becomes_one_completion(seed: int, pattern: StallPattern, depth: int) -> None:
     bed, count = Bed(depth), 20
     dut, random = bed.dut, Random(f"{seed} {pattern} {depth}")
-    results = [result_of(random, tag) for tag in range(count)]
+    flush_tags = {tag for tag in range(count) if random.random() < 0.3}
+    results = [flush_result_of(random, tag) if tag in flush_tags else result_of(random, tag) for tag in range(count)]
     granted: list[int] = []
     asked: deque[int] = deque()
 
     async def reserving(ctx: Any) -> None:
         for result in results:
             await bed.reserve(ctx)
-            (bed.flushes if random.random() < 0.3 else bed.walks).append(result)
+            if result["tag"] in flush_tags:
+                bed.flushes.append({name: result[name] for name in ("tag", "deleted")})
+            else:
+                bed.walks.append(result)
 
     async def sending(ctx: Any, stream: Any, queue: deque[dict[str, Any]], name: str) -> None:
         stalls = pattern.source(f"{seed} {name}")

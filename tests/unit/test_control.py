@@ -327,7 +327,7 @@ def iter_stalls(random: Random) -> Iterator[bool]:
 
 
 def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown() -> None:
-    bed = Bed()
+    bed = Bed(replace(TINY, command_depth=4))
     aborts = Probe(bed.dut.do_abort)
 
     async def bench(ctx: Any) -> None:
@@ -362,6 +362,45 @@ def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown() -> None:
     simulate(bed.dut, prepare, bench, monitors=[*bed.monitors.values(), aborts], background=[bed.grant, watch])
     assert tags == [1, 2, 2]
     assert len(aborts.high_clocks) == 3
+
+
+def test_aborts_among_writes_at_full_speed() -> None:
+    """An abort looks for its tag for some clocks: the next writes, as fast as the bus takes them, must not matter."""
+    bed = Bed()
+    tags: list[int] = []
+    aborts = (Register.ABORT, 5), (Register.COMMAND_TAG, 6), (Register.ABORT, 7), (Register.COMMAND_TAG, 5)
+    rings = (Register.COMMAND_HEAD_LOW, 0), (Register.COMMAND_HEAD_HIGH, 0), (Register.DOORBELL, DELETE)
+
+    async def watch(ctx: Any) -> None:
+        async for _, _, do_abort, tag in ctx.tick().sample(bed.dut.do_abort, bed.dut.abort_tag):
+            if do_abort:
+                tags.append(tag)
+
+    async def bench(ctx: Any) -> None:
+        axi = bed.dut.axi
+        ctx.set(bed.dut.is_ready, 1)
+        await bed.stage(ctx, tag=5)
+        assert await bed.ring(ctx, WALK) == ACCEPTED
+        ctx.set(axi.bready, 1)
+        for register, value in (*aborts, *rings):
+            ctx.set(axi.awaddr, int(register))
+            ctx.set(axi.wdata, value)
+            ctx.set(axi.wstrb, 0b1111)
+            ctx.set(axi.awvalid, 1)
+            ctx.set(axi.wvalid, 1)
+            await ctx.tick().until(axi.awready & axi.wready)
+        ctx.set(axi.awvalid, 0)
+        ctx.set(axi.wvalid, 0)
+        await ctx.tick().repeat(8)
+        for is_aborted in (1, 0):
+            assert ctx.get(bed.dut.command_is_aborted) == is_aborted
+            assert (await receive(ctx, bed.dut.commands))["tag"] == 5
+            await ctx.tick().repeat(3)
+        ctx.set(axi.bready, 0)
+        assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 1
+
+    simulate(bed.dut, bench, monitors=bed.monitors.values(), background=[bed.grant, watch])
+    assert tags == [5, 7]
 
 
 def test_flush_reaches_the_table_before_its_write_is_answered() -> None:
@@ -471,6 +510,29 @@ def test_window_index_of_a_preset_with_one_window() -> None:
         assert payload == {"index": 0, "base": 0, "size": 0, "bus_base": 0}
 
     bed.run(bench)
+
+
+def test_upper_window_words_of_a_narrow_bus() -> None:
+    """Bits far above the bus address are not kept one by one, but whether the window ends above the bus is exact."""
+    bed = Bed()
+    high_words = (0, 1, 2, 3, 4, 0x8000_0000, 0xFFFF_FFFF)
+    limit = 1 << TINY.address_width
+
+    async def bench(ctx: Any) -> None:
+        for size_high in high_words:
+            for bus_high in high_words:
+                for size_low, bus_low in ((0, 0), (8, 0xFFFF_F000), (0x1000, 0xFFFF_F000)):
+                    await commit(bed, ctx, 0, [8, 0x1234_5678, size_low, size_high, bus_low, bus_high])
+                    write = await receive(ctx, bed.dut.window_writes)
+                    assert write["base"] == 0x1234_5678 << 32 | 8
+                    end = (size_high << 32 | size_low) + (bus_high << 32 | bus_low)
+                    assert (write["size"] + write["bus_base"] > limit) == (end > limit)
+                    if end <= limit:
+                        assert write["size"] == size_high << 32 | size_low
+                        assert write["bus_base"] == bus_high << 32 | bus_low
+                    await send(ctx, bed.dut.window_write_answers, {"refused": 0})
+
+    bed.run(bench, deadline=100_000)
 
 
 # Adds

@@ -1,6 +1,6 @@
 """The serial fetch, its timer and its IDs, against a memory that stalls, fails and falls silent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from random import Random
 from struct import unpack
@@ -18,13 +18,13 @@ from saoffload.hdl.walk.timer import Timer
 
 CONFIG = preset("small")
 ABIS = pytest.mark.parametrize("abi", [X64, X86], ids=["x64", "x86"])
-OK, BUS_ERROR, TIMEOUT = FetchOutcome.OK, FetchOutcome.BUS_ERROR, FetchOutcome.TIMEOUT
+OK, BUS_ERROR, TIMEOUT, BAD_HEADER = FetchOutcome
 
 
 def read_in_python(memory: Memory, address: int, abi: Abi) -> dict[str, Any]:
-    """What a good fetch hands over."""
-    fields = unpack("<III" if abi is X86 else "<I4xQQ", memory.read(address, abi.size))
-    return dict(zip(("header", "next", "handle"), fields, strict=True))
+    """What a good fetch of a good node hands over."""
+    next_address, handle = unpack("<4xII" if abi is X86 else "<8xQQ", memory.read(address, abi.size))
+    return {"outcome": OK, "next": next_address, "handle": handle}
 
 
 def outcome_in_python(faults: dict[int, Fault], address: int, abi: Abi) -> Any:
@@ -59,11 +59,15 @@ class Bed:
             deadline=deadline,
         )
 
-    async def ask(self, ctx: Any, address: int, abi: Abi = X64, *, stalls: Any = None) -> None:
+    async def ask(self, ctx: Any, address: int, abi: Abi = X64, *, stalls: Any = None, flip: int = 0) -> None:
+        """Asks for a node with the right header, but for the bits of ``flip``."""
+        self.memory.write(address, (abi.header ^ flip).to_bytes(4, "little"))
         await send(ctx, self.dut.requests, {"address": address, "abi": abi.code}, stalls=stalls)
 
-    async def fetch(self, ctx: Any, address: int, abi: Abi = X64, *, stalls: Any = None) -> dict[str, Any]:
-        await self.ask(ctx, address, abi)
+    async def fetch(
+        self, ctx: Any, address: int, abi: Abi = X64, *, stalls: Any = None, flip: int = 0
+    ) -> dict[str, Any]:
+        await self.ask(ctx, address, abi, flip=flip)
         return await receive(ctx, self.dut.nodes, stalls=stalls)
 
 
@@ -81,7 +85,7 @@ def test_random_nodes(seed: int, pattern: StallPattern) -> None:
 
     async def bench(ctx: Any) -> None:
         ctx.set(bed.dut.timeout, 120)
-        for _ in range(80):
+        for _ in range(40):
             abi = random.choice([X64, X86])
             page = random.randrange(1, 2**52) * PAGE
             address = page - random.randrange(0, 48, abi.alignment) if random.random() < 0.6 else page + 0x120
@@ -90,17 +94,19 @@ def test_random_nodes(seed: int, pattern: StallPattern) -> None:
                 word = (address - 8) // 8 * 8 + 8 * random.randrange(5)
                 faults = {word: random.choice([Fault.ERROR, Fault.ERROR, Fault.SILENCE])}
             bed.port.faults = faults
-            node = await bed.fetch(ctx, address, abi, stalls=sink)
+            flip = 1 << random.randrange(32) if random.random() < 0.2 else 0
+            node = await bed.fetch(ctx, address, abi, stalls=sink, flip=flip)
             outcome = outcome_in_python(faults, address, abi)
+            outcome = BAD_HEADER if outcome is OK and flip else outcome
             assert node["outcome"] is outcome, f"{address:#x} {faults}"
             if outcome is OK:
-                assert node == {"outcome": OK, **read_in_python(bed.memory, address, abi)}, f"{address:#x}"
+                assert node == read_in_python(bed.memory, address, abi), f"{address:#x}"
             bed.port.release()
             while bed.port.busy_ids:
                 await ctx.tick()
 
     bed.run(bench)
-    assert len(bed.nodes.transfers) == 80
+    assert len(bed.nodes.transfers) == 40
 
 
 def test_reads_of_a_node_at_each_place() -> None:
@@ -125,12 +131,30 @@ def test_reads_of_a_node_at_each_place() -> None:
         for (address, abi), reads in expected.items():
             before = len(bed.port.log)
             node = await bed.fetch(ctx, address, abi)
-            assert node == {"outcome": OK, **read_in_python(bed.memory, address, abi)}
+            assert node == read_in_python(bed.memory, address, abi)
             assert [read[2:] for read in bed.port.log[before:]] == reads, f"{abi} {address:#x}"
 
     bed.run(bench)
     ids = [read[1] for read in bed.port.log]
     assert ids == [number % 4 for number in range(len(ids))], "IDs rotate"
+
+
+@ABIS
+@pytest.mark.parametrize("is_taken_late", [False, True])
+def test_every_bit_of_a_header_counts_at_each_place(abi: Abi, is_taken_late: bool) -> None:
+    """Also where the header is alone before 4 KB. The node before and the node after it are good."""
+    bed = Bed()
+    places = [0x3000, 0x2FF8, 0x2FF0] if abi is X64 else [0x3000, 0x3004, 0x2FF8, 0x2FFC]
+
+    async def bench(ctx: Any) -> None:
+        for bit in range(32):
+            place = places[bit % len(places)]
+            stalls = iter([True] * 12 + [False] * 99) if is_taken_late else None
+            assert (await bed.fetch(ctx, place, abi, stalls=stalls, flip=1 << bit))["outcome"] is BAD_HEADER, f"{bit}"
+            if bit % 8 < len(places):
+                assert await bed.fetch(ctx, place, abi) == read_in_python(bed.memory, place, abi)
+
+    bed.run(bench)
 
 
 @ABIS
@@ -180,6 +204,33 @@ def test_each_read_of_a_node_has_a_timeout_of_its_own() -> None:
     assert [clock - bed.port.offer_clocks[-1] for clock in bed.port.abandon_clocks] == [10]
 
 
+@pytest.mark.parametrize("latency", [1, 4, 10])
+def test_timeout_after_a_failed_beat_is_a_bus_error(latency: int) -> None:
+    """The first beat failed, at the latest in the clock of the timeout, and no other follows; a good one: TIMEOUT."""
+    limit = 1
+
+    def after_limit() -> Iterator[bool]:
+        while True:
+            yield len(bed.port.beat_log) >= limit
+
+    bed = Bed(latency=latency, beat_stalls=after_limit(), faults={0x1000: Fault.ERROR, 0x3008: Fault.ERROR})
+
+    async def bench(ctx: Any) -> None:
+        nonlocal limit
+        ctx.set(bed.dut.timeout, 10)
+        assert (await bed.fetch(ctx, 0x1000))["outcome"] is BUS_ERROR
+        ctx.set(bed.dut.timeout, 30)
+        limit = 4
+        assert (await bed.fetch(ctx, 0x2000))["outcome"] is OK
+        limit = 5
+        assert (await bed.fetch(ctx, 0x3000))["outcome"] is TIMEOUT
+
+    bed.run(bench)
+    offers = bed.port.offer_clocks
+    assert bed.port.abandon_clocks == [offers[0] + 10, offers[2] + 30]
+    assert [word for _, word in bed.port.beat_log] == [0x1000, 0x2000, 0x2008, 0x2010, 0x3000]
+
+
 @pytest.mark.parametrize("timeout", [1, 2, 3, 9])
 def test_timeout_while_the_address_waits(timeout: int) -> None:
     """The next node waits as long behind the held read, without one of its own; after that all is well again."""
@@ -192,7 +243,7 @@ def test_timeout_while_the_address_waits(timeout: int) -> None:
         bed.port.is_address_blocked = False
         await ctx.tick().repeat(10)
         ctx.set(bed.dut.timeout, 9)
-        assert await bed.fetch(ctx, 0x3000) == {"outcome": OK, **read_in_python(bed.memory, 0x3000, X64)}
+        assert await bed.fetch(ctx, 0x3000) == read_in_python(bed.memory, 0x3000, X64)
 
     bed.run(bench)
     assert bed.port.abandon_clocks == [bed.port.offer_clocks[0] + timeout]

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from amaranth.hdl import Cat
 from amaranth.lib import data
-
-from saoffload.hdl.bus.lite_slave import LiteSlave
 from tests.unit.streams import (
     STALL_PATTERNS,
     Channel,
@@ -21,6 +19,8 @@ from tests.unit.streams import (
     send_all,
     simulate,
 )
+
+from saoffload.hdl.bus.lite_slave import LiteSlave
 
 OKAY, SLVERR = 0b00, 0b10
 LATENCY = 3

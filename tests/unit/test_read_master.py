@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 from amaranth.hdl import Cat, Value
 from amaranth.lib import data
-
-from saoffload.hdl.bus.read_master import ReadMaster
-from saoffload.hdl.config import preset
 from tests.unit.streams import (
     STALL_PATTERNS,
     Channel,
@@ -25,6 +22,9 @@ from tests.unit.streams import (
     send_all,
     simulate,
 )
+
+from saoffload.hdl.bus.read_master import ReadMaster
+from saoffload.hdl.config import preset
 
 CONFIG = preset("small")
 ID_COUNT = 2**CONFIG.id_width

@@ -300,9 +300,9 @@ def test_every_bit_of_the_header_counts(abi: Abi) -> None:
 
 @ABIS
 def test_nodes_at_every_phase_of_a_page(abi: Abi) -> None:
-    """One list of nodes at every place that a node can have in 4 KB, also across it, each bus page another one."""
+    """Nodes at each place near the ends of 4 KB, also across them, and at some between; each bus page another one."""
     bed = Bed(live=range(0x8000_0000, 0x8000_0400, 2))
-    phases = range(0, PAGE, abi.alignment)
+    phases = [p for p in range(0, PAGE, abi.alignment) if p < 64 or p >= PAGE - 64 or p // abi.alignment % 13 == 0]
     addresses = [0x2_0000 + 3 * PAGE * number + phase for number, phase in enumerate(phases)]
     command = Command(
         head=lay_list(bed.memory, [a + 0x4000_0000 for a in addresses], abi),
@@ -373,7 +373,7 @@ def test_budget(abi: Abi) -> None:
     bed.run(bench)
 
 
-@pytest.mark.parametrize("tail_length", [0, 1, 2, 3, 7, 8, 9])
+@pytest.mark.parametrize("tail_length", [0, 1, 3, 7, 8])
 def test_rings_with_tails_are_found_where_brent_finds_them(tail_length: int) -> None:
     bed = Bed(live=handles(5))
     visited = {}
@@ -735,18 +735,18 @@ def test_delete_by_register() -> None:
     assert bed.reads.log == []
 
 
-@pytest.mark.parametrize("latency", [1, 3, 40, 200])
+@pytest.mark.parametrize("latency", [1, 3, 200])
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
 def test_result_waits_for_every_answer(latency: int, pattern: Any) -> None:
     """A table that is slow to take or to answer slows the walk down, and loses nothing."""
-    bed = Bed(live=handles(30))
+    bed = Bed(live=handles(18))
     bed.table.latency = latency
     bed.table.stalls = pattern.sink(7)
-    addresses = [0x2_0000 + 0x18 * number for number in range(40)]
+    addresses = [0x2_0000 + 0x18 * number for number in range(24)]
     lay_list(bed.memory, addresses)
 
     async def bench(ctx: Any) -> None:
-        assert len((await bed.walk(ctx, Command(head=addresses[0]))).nodes) == 40
+        assert len((await bed.walk(ctx, Command(head=addresses[0]))).nodes) == 24
 
     bed.run(bench)
     assert bed.monitors[0].clocks[0] > bed.table.clocks[-1] + latency
@@ -755,13 +755,16 @@ def test_result_waits_for_every_answer(latency: int, pattern: Any) -> None:
 # Random lists
 
 
-def random_command(random: Random, memory: Memory, number: int) -> Command:
+def random_command(random: Random, memory: Memory, number: int, config: Any) -> Command:
     """A short list in a region of its own, in order or broken in one of the ways there are."""
     abi = random.choice([X64, X86])
     base = 0x10_0000 * (number + 1)
     bus = random.choice([base, base + 0x7000_0000, random.randrange(2**50) * PAGE])
+    if config.address_width == 32:
+        bus %= 1 << 31
+        base = base if abi is X86 else random.choice([base, (random.randrange(1, 9) << 32) - 0x4000])
     windows = [(base, 0x8000, bus)]
-    if random.random() < 0.3:
+    if config.windows > 1 and random.random() < 0.3:
         windows.append((base + 0x8000, 0x100, bus + 0x9_0000))
     if random.random() < 0.3:
         random.shuffle(windows)
@@ -787,20 +790,23 @@ def random_command(random: Random, memory: Memory, number: int) -> Command:
 
 
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
-@pytest.mark.parametrize("seed", seeds(2))
-def test_random_lists(seed: int, pattern: Any) -> None:
+@pytest.mark.parametrize("name", ["small", "tiny"])
+@pytest.mark.parametrize("seed", seeds(1))
+def test_random_lists(seed: int, name: str, pattern: Any) -> None:
     """Replay with SAOFFLOAD_SEED."""
-    random = Random(f"lists {seed}")
+    random = Random(f"lists {seed} {name} {pattern}")
+    config = preset(name)
     memory = Memory(seed)
     bed = Bed(
         memory=memory,
+        config=config,
         live=range(0x8000_0000, 0x8000_0040, 2),
         latency=random.choice([1, 2, 5, 13]),
         address_stalls=pattern.sink(f"{seed} addresses"),
         beat_stalls=pattern.source(f"{seed} beats"),
     )
     bed.table.stalls = pattern.sink(f"{seed} deletes")
-    commands = [random_command(random, memory, number) for number in range(25)]
+    commands = [random_command(random, memory, number, config) for number in range(14)]
 
     async def bench(ctx: Any) -> None:
         ctx.set(bed.dut.timeout, 400)

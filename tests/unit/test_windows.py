@@ -143,6 +143,57 @@ def test_bus_of_32_bits() -> None:
     simulate(bed.dut, bench)
 
 
+# Each in a table for a bus of 32 bits: (base, size, bus_base), refused?
+WRITES_FOR_32_BITS: dict[str, tuple[Window, bool]] = {
+    "all of the bus": ((0, 1 << 32, 0), False),
+    "all of the bus, across 4 GB": ((0x1_8000_0000, 1 << 32, 0), False),
+    "all of the bus, one word across 4 GB": ((0x5_0000_0000 - 0x1000, 1 << 32, 0), False),
+    "all of the bus at the top": ((TOP - (1 << 32), 1 << 32, 0), False),
+    "one word more than the bus": ((0, (1 << 32) + 8, 0), True),
+    "two words more than the bus": ((0, (1 << 32) + 16, 0), True),
+    "all of the bus, one page up": ((0, 1 << 32, 0x1000), True),
+    "twice the bus": ((0, 1 << 33, 0), True),
+    "a size of one high bit": ((0, 1 << 63, 0), True),
+    "to the end of the bus": ((0x1000, 0x1000, 0xFFFF_F000), False),
+    "one word above the bus": ((0x1000, 0x1008, 0xFFFF_F000), True),
+    "off, at the end of the bus": ((0x1000, 0, 1 << 32), False),
+    "off, one page above the bus": ((0x1000, 0, (1 << 32) + 0x1000), True),
+    "off, far above the bus": ((0x1000, 0, 1 << 33), True),
+    "one word, at the end of the bus": ((0xFF8, 8, 0xFFFF_FFF8), False),
+    "one word, above the bus": ((0x1000, 8, 1 << 32), True),
+    "two words, above the bus": ((0x1000, 16, 1 << 32), True),
+    "two words, at the end of the bus": ((0xFF0, 16, 0xFFFF_FFF0), False),
+    "ends at 2**64": ((TOP - 0x1000, 0x1000, 0x5000), False),
+    "ends above 2**64": ((TOP - 0x1000, 0x1008, 0x5000), True),
+    "ends far above 2**64": ((TOP - 0x1000, 0x8000_0000, 0x5000), True),
+    "across 4 GB": ((0xFFFF_F000, 0x2000, 0x7000), False),
+    "across 4 GB by 8": ((0x1_FFFF_F000, 0x1008, 0x7000), False),
+    "across 4 GB by 16": ((0x1_FFFF_F000, 0x1010, 0x7000), False),
+    "across 4 GB by 24": ((0x1_FFFF_F000, 0x1018, 0x7000), False),
+    "across all upper bits": ((0x7FFF_FFFF_FFFF_F000, 0x2000, 0x7000), False),
+}
+
+
+@pytest.mark.parametrize("name", WRITES_FOR_32_BITS)
+def test_writes_on_a_bus_of_32_bits(name: str) -> None:
+    """Also an address that differs from one inside in any one of its upper bits."""
+    row, refused = WRITES_FOR_32_BITS[name]
+    bed = Bed(replace(CONFIG, address_width=32, windows=1))
+    assert is_refused(bed.config, 0, *row) == refused
+
+    async def bench(ctx: Any) -> None:
+        assert not await bed.write(ctx, 0, 0x77000, 0x100, 0x99000)
+        assert await bed.write(ctx, 0, *row) == refused
+        await bed.check_edges(ctx)
+        base, size, _ = bed.rows[0]
+        for bit in range(28, 64):
+            for address in (base, base + size // 2 // 8 * 8, max(base, base + size - 24)):
+                await bed.check(ctx, address ^ 1 << bit, Abi.X64)
+                await bed.check(ctx, (address + (1 << bit)) % TOP, Abi.X64)
+
+    simulate(bed.dut, bench)
+
+
 @pytest.mark.parametrize("window_count", [1, 3, 5])
 def test_index_that_names_no_window(window_count: int) -> None:
     bed = Bed(replace(CONFIG, windows=window_count))
@@ -181,7 +232,7 @@ def test_random_tables(seed: int) -> None:
     """Overlapping windows of every kind, written and checked at random. Replay with SAOFFLOAD_SEED."""
     random = Random(f"windows {seed}")
     bed = Bed(replace(CONFIG, windows=random.choice([1, 2, 4, 7]), address_width=random.choice([32, 40, 64])))
-    corners = [0, 0x1000, 0x7_0000, 1 << 31, 1 << 32, 1 << 40, TOP]
+    corners = [0, 0x1000, 0x7_0000, 1 << 31, 1 << 32, 3 << 32, 1 << 40, TOP]
 
     def near_a_corner(step: int) -> int:
         return (random.choice(corners) + random.randrange(-0x80, 0x80) * step) % TOP

@@ -1,0 +1,1 @@
+"""The RTL. It imports amaranth and nothing else."""

@@ -41,8 +41,8 @@ class EngineConfig:
     epoch_width: int = 2
     #: Bits of the event counters (32 or 64).
     counter_width: int = 64
-    #: True keeps the table's small memories in block RAM where synthesis would take flip-flops: for parts without
-    #: distributed RAM.
+    #: True builds the comparators of an IPv4-only table as block RAM and keeps its small memories there, too: for
+    #: parts with few flip-flops and no distributed RAM.
     prefers_block_ram: bool = False
     #: AXI4 ARPROT of every read: unprivileged, secure, data.
     arprot: int = 0b000
@@ -64,6 +64,8 @@ class EngineConfig:
         self._check("arcache", 0, 15)
         if self.data_width != 64:
             raise ValueError(f"data_width must be 64, got {self.data_width}")
+        if self.prefers_block_ram and self.ipv6:
+            raise ValueError("prefers_block_ram builds tables of IPv4 keys only, got ipv6=True")
         if self.counter_width not in (32, 64):
             raise ValueError(f"counter_width must be 32 or 64, got {self.counter_width}")
 
@@ -103,11 +105,11 @@ PRESETS: dict[str, EngineConfig] = {
             bundles=8,
             keys=8,
             ipv6=False,
-            context_width=8,
+            context_width=0,
             address_width=32,
             id_width=1,
             windows=1,
-            command_depth=4,
+            command_depth=2,
             completion_depth=4,
             unretired_limit=256,
             epoch_width=1,

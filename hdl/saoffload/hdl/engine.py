@@ -50,6 +50,27 @@ class Trace(wiring.Signature):
         )
 
 
+class EngineSignature(wiring.Signature):
+    """The ports of an engine, seen from it."""
+
+    def __init__(self, config: EngineConfig):
+        axi_widths = {
+            "address_width": config.address_width,
+            "data_width": config.data_width,
+            "id_width": config.id_width,
+        }
+        super().__init__(
+            {
+                "s_axil": In(Axi4LiteSignature(address_width=ADDRESS_WIDTH)),
+                "m_axi": Out(Axi4ReadSignature(**axi_widths)),
+                "irq": Out(1),
+                "is_ready": Out(1),
+                **{name: TableSignature(config).members[name] for name in PACKET_PATH},
+                "trace": Out(Trace()),
+            }
+        )
+
+
 class Engine(wiring.Component):
     """Keeps the SAs of a NIC: answers the packet path each clock, walks lists of deletes through host memory.
 
@@ -80,21 +101,7 @@ class Engine(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        packet_path = {name: TableSignature(config).members[name] for name in PACKET_PATH}
-        super().__init__(
-            {
-                "s_axil": In(Axi4LiteSignature(address_width=ADDRESS_WIDTH)),
-                "m_axi": Out(
-                    Axi4ReadSignature(
-                        address_width=config.address_width, data_width=config.data_width, id_width=config.id_width
-                    )
-                ),
-                "irq": Out(1),
-                "is_ready": Out(1),
-                **packet_path,
-                "trace": Out(Trace()),
-            }
-        )
+        super().__init__(EngineSignature(config))
 
     def elaborate(self, _platform: object) -> Module:
         config = self._config
@@ -151,11 +158,11 @@ class Engine(wiring.Component):
             else:
                 connect(m, outer, inner)
 
-        self._count(m, control, walk, table)
+        self._count(m, control, table)
         self._show_trace(m, control, walk, table)
         return m
 
-    def _count(self, m: Module, control: Control, walk: Walk, table: ParallelTable) -> None:
+    def _count(self, m: Module, control: Control, table: ParallelTable) -> None:
         """What the control room counts."""
         key, handle = table.key_answers, table.handle_answers
         m.d.comb += [

@@ -1,17 +1,17 @@
 """The engine as plain Verilog, with the port names that IP integrators know, and a description of it."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, ClockSignal, Const, Module, ResetSignal, Signal, Value, ValueCastable
-from amaranth.lib import data, wiring
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Elaboratable, Module, ResetSignal, Shape, Signal, Value
 from amaranth.lib.wiring import In
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.engine import PACKET_PATH, Engine
+from saoffload.hdl.engine import PACKET_PATH, Engine, EngineSignature
 
 INTERNAL_ATTRIBUTES = " ".join(
     f"-remove {name}" for name in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
@@ -22,72 +22,69 @@ TOP = "saoffload"
 """Name of the Verilog module."""
 
 
-class ExportedEngine(wiring.Component):
+class FlatPort(NamedTuple):
+    """One port of the Verilog, and the value of the engine behind it."""
+
+    name: str
+    value: Value
+    is_input: bool
+
+
+def flat_ports(engine: Any) -> Iterator[FlatPort]:
+    """The ports of an engine, or of an interface of ``EngineSignature``, one plain signal each.
+
+    A stream that is always ready has no ready signal, and a context of no bits no signal at all.
+    """
+    for prefix in ("s_axil", "m_axi", "trace"):
+        interface = getattr(engine, prefix)
+        for name, member in interface.signature.members.items():
+            yield FlatPort(f"{prefix}_{name}", Value.cast(getattr(interface, name)), member.flow == In)
+    yield FlatPort("irq", Value.cast(engine.irq), is_input=False)
+    for stream_name in PACKET_PATH:
+        stream, prefix = getattr(engine, stream_name), stream_name.removesuffix("s")
+        is_input = not stream_name.endswith("answers")
+        yield FlatPort(f"{prefix}_valid", stream.valid, is_input)
+        if not isinstance(stream.ready, Const):
+            yield FlatPort(f"{prefix}_ready", stream.ready, not is_input)
+        for name, field in stream.payload.shape().members.items():
+            if Shape.cast(field).width:
+                yield FlatPort(f"{prefix}_{name}", Value.cast(stream.payload[name]), is_input)
+
+
+class ExportedEngine(Elaboratable):
     """The engine under ``aclk`` and ``aresetn`` (active low, sampled by the clock), every port a plain signal.
 
-    Members: ``aclk``, ``aresetn``; ``ports``: name to signal and whether it is an input.
+    Members: ``ports``: the signals of the module, each with its name.
     """
-
-    aclk: Signal
-    aresetn: Signal
 
     def __init__(self, config: EngineConfig):
         self._engine = Engine(config)
-        super().__init__({"aclk": In(1), "aresetn": In(1)})
-        self._connections: list[tuple[Signal, Value, bool]] = []
-        self.ports: dict[str, tuple[Signal, bool]] = {"aclk": (self.aclk, True), "aresetn": (self.aresetn, True)}
-        self._flatten("s_axil", self._engine.s_axil, is_ours=False)
-        self._flatten("m_axi", self._engine.m_axi, is_ours=True)
-        self._add_port("irq", self._engine.irq, is_input=False)
-        for name in PACKET_PATH:
-            self._flatten_stream(
-                name.removesuffix("s"), getattr(self._engine, name), is_input=not name.endswith("answers")
-            )
-        self._flatten("trace", self._engine.trace, is_ours=True)
-
-    def _flatten(self, prefix: str, interface: Any, *, is_ours: bool) -> None:
-        for name, member in wiring.Signature(interface.signature.members).members.items():
-            is_input = member.flow == In
-            self._add_port(f"{prefix}_{name}", getattr(interface, name), is_input=is_input)
-
-    def _flatten_stream(self, prefix: str, interface: Any, *, is_input: bool) -> None:
-        self._add_port(f"{prefix}_valid", interface.valid, is_input=is_input)
-        self._add_port(f"{prefix}_ready", interface.ready, is_input=not is_input)
-        layout = interface.payload.shape()
-        assert isinstance(layout, data.StructLayout)
-        for name in layout.members:
-            self._add_port(f"{prefix}_{name}", interface.payload[name], is_input=is_input)
-
-    def _add_port(self, name: str, inner: Any, *, is_input: bool) -> None:
-        value = inner.as_value() if isinstance(inner, ValueCastable) else Value.cast(inner)
-        # A stream that is always ready has no ready signal, a context of no bits no signal at all.
-        if isinstance(value, Const) or len(value) == 0:
-            return
-        port = Signal(len(value), name=name)
-        self.ports[name] = (port, is_input)
-        self._connections.append((port, value, is_input))
+        self._clock = Signal(name="aclk")
+        self._reset_n = Signal(name="aresetn")
+        self._flat = [(port, Signal(len(port.value), name=port.name)) for port in flat_ports(self._engine)]
+        self.ports = [self._clock, self._reset_n, *(signal for _, signal in self._flat)]
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.domains.sync = ClockDomain()
         m.submodules.engine = self._engine
-        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
-        for port, inner, is_input in self._connections:
-            m.d.comb += inner.eq(port) if is_input else port.eq(inner)
+        m.d.comb += [ClockSignal().eq(self._clock), ResetSignal().eq(~self._reset_n)]
+        for port, signal in self._flat:
+            m.d.comb += port.value.eq(signal) if port.is_input else signal.eq(port.value)
         return m
 
 
 def to_rtlil(config: EngineConfig) -> str:
     """What synthesis reads: never the Verilog."""
     engine = ExportedEngine(config)
-    return rtlil.convert(engine, name=TOP, ports=[port for port, _ in engine.ports.values()], emit_src=False)
+    return rtlil.convert(engine, name=TOP, ports=engine.ports, emit_src=False)
 
 
 def to_verilog(config: EngineConfig) -> str:
     """Verilog of one engine, one module hierarchy under ``saoffload``. The same configuration gives the same text.
 
-    Amaranth's own converter keeps processes as ``always @*``. One that only assigns constants then waits for a change of
-    nothing: no simulator ever runs it. So every process becomes assignments and flip-flops here.
+    Amaranth's own converter keeps processes as ``always @*``. One that only assigns constants then waits for a change
+    of nothing: no simulator ever runs it. So every process becomes assignments and flip-flops here.
     """
     # The small yosys that comes with amaranth, whatever else is installed: another version writes other text.
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
@@ -106,15 +103,16 @@ def to_verilog(config: EngineConfig) -> str:
 
 def describe(config: EngineConfig) -> dict[str, Any]:
     """What an integrator's script needs to know of the Verilog: its sizes, and each port's direction and width."""
-    engine = ExportedEngine(config)
+    clocking = [{"name": name, "direction": "input", "width": 1} for name in ("aclk", "aresetn")]
+    ports = [
+        {"name": port.name, "direction": "input" if port.is_input else "output", "width": len(port.value)}
+        for port in flat_ports(EngineSignature(config).create())
+    ]
     return {
         "module": TOP,
         "preset": config.name,
         "config": asdict(config),
         "index_bits": config.index_bits,
         "generation_bits": config.generation_bits,
-        "ports": [
-            {"name": name, "direction": "input" if is_input else "output", "width": len(port)}
-            for name, (port, is_input) in engine.ports.items()
-        ],
+        "ports": clocking + ports,
     }

@@ -89,6 +89,8 @@ class FetchOutcome(enum.Enum, shape=2):
     OK = 0
     BUS_ERROR = 1
     TIMEOUT = 2
+    #: It was read, but its first word is not that of its ABI.
+    BAD_HEADER = 3
 
 
 #: What a receive lookup matches. IPv4 destinations stand in bits 31:0, bits 127:32 zero.
@@ -130,13 +132,15 @@ NOTHING = data.StructLayout({"nothing": 1})
 
 def read_request(config: EngineConfig) -> data.StructLayout:
     """Ask the read master for one INCR burst: ``beat_count`` beats (1 to 3) from ``address``, a multiple of 8.
-    The burst must not cross 4 KB."""
+    The burst must not cross 4 KB.
+    """
     return data.StructLayout({"id": config.id_width, "address": config.address_width, "beat_count": 2})
 
 
 def read_beat(config: EngineConfig) -> data.StructLayout:
     """One beat of a read in flight. ``failed``: the response is an error, or RLAST stood where it must not or was
-    missing where it must stand. ``is_final``: no further beat of this request will be delivered."""
+    missing where it must stand. ``is_final``: no further beat of this request will be delivered.
+    """
     return data.StructLayout({"id": config.id_width, "data": config.data_width, "failed": 1, "is_final": 1})
 
 
@@ -150,8 +154,8 @@ def node_request(config: EngineConfig) -> data.StructLayout:
     return data.StructLayout({"address": config.address_width, "abi": Abi})
 
 
-#: A fetched node. ``header`` is its first 32-bit word; x86 fields are zero-extended.
-NODE = data.StructLayout({"outcome": FetchOutcome, "header": 32, "next": LIST_ADDRESS_BITS, "handle": WIDE_HANDLE_BITS})
+#: A fetched node; x86 fields are zero-extended.
+NODE = data.StructLayout({"outcome": FetchOutcome, "next": LIST_ADDRESS_BITS, "handle": WIDE_HANDLE_BITS})
 
 
 def window_write(config: EngineConfig) -> data.StructLayout:
@@ -189,7 +193,8 @@ def lookup_answer(config: EngineConfig) -> data.StructLayout:
 
 def add_request(config: EngineConfig) -> data.StructLayout:
     """A bundle to add. ``sa_count`` is what the host said, also 0 or 3; ``keys`` are ignored for outbound bundles
-    except their family, which must be supported. ``handle`` is 0 unless the host restores."""
+    except their family, which must be supported. ``handle`` is 0 unless the host restores.
+    """
     return data.StructLayout(
         {
             "handle": WIDE_HANDLE_BITS,
@@ -208,3 +213,8 @@ ADD_ANSWER = data.StructLayout({"result": AddResult, "handle": HANDLE_BITS})
 def flush_answer(config: EngineConfig) -> data.StructLayout:
     """How many bundles a flush removed."""
     return data.StructLayout({"deleted": range(config.bundles + 1)})
+
+
+def flush_result(config: EngineConfig) -> data.StructLayout:
+    """What became of a flush: always OK, and ``visited`` is ``deleted``."""
+    return data.StructLayout({"tag": TAG_BITS, "deleted": range(config.bundles + 1)})

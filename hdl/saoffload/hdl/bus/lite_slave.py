@@ -58,7 +58,7 @@ class LiteSlave(wiring.Component):
     Latency: BVALID comes 3 clocks after the handshakes of address and data, counted from the later one. RVALID comes 3
     clocks after the handshake of the address, or 4 when a write had its later handshake in the same clock: the write
     goes first. Throughput: one read and one write every 4 clocks, since each kind takes its next address in the clock
-    after its answer was taken.
+    after its answer was taken. ``write_data`` stands for 3 clocks after its strobe.
     """
 
     def __init__(self, *, address_width: int):

@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import HANDLE_BITS, EngineConfig
 from saoffload.hdl.layouts import ADD_ANSWER, DESTINATION_BITS, AddResult, add_request
 
+from .upper_bits import has_any
+
 #: Context words that have an address, whatever the preset keeps.
 CONTEXT_WORDS = 128
 
@@ -130,7 +132,7 @@ class Adds(wiring.Component):
                 m.d.sync += staged.handle[:32].eq(words)
             with m.If(self.do_stage_handle_high):
                 # A handle with any upper bit is a bad handle: one bit tells that as well as 32.
-                m.d.sync += staged.handle[32].eq(words.any())
+                m.d.sync += staged.handle[32].eq(has_any(words, 0))
             with m.If(self.do_stage_control):
                 m.d.sync += [staged.direction.eq(words[0]), staged.sa_count.eq(words[4:6])]
             for sa in range(2):

@@ -1,6 +1,6 @@
 """The command queue: what the driver stages and submits, in order, until the walker takes it."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -8,6 +8,8 @@ from amaranth.utils import ceil_log2
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import COMMAND, COUNT_BITS, TAG_BITS, Opcode
 from saoffload.hdl.memory import BlockMemory
+
+from .upper_bits import has_any
 
 
 class DoorbellResult(enum.Enum, shape=3):
@@ -34,8 +36,12 @@ class CommandQueue(wiring.Component):
     not pass through the queue: it is accepted here and handed out as ``do_flush`` with ``flush_tag`` in the doorbell's
     clock.
 
-    An abort marks every queued command of its tag, the one that is offered too; a command that is taken in the abort's
-    own clock is the taker's to mark. ``do_find`` says that the queue holds the tag.
+    An abort takes effect two clocks after ``do_abort``, in the clock of ``do_mark``: it marks every queued command of
+    its tag, the one that is offered too; a command that is taken in that clock is the taker's to mark. ``do_find`` says
+    that the queue holds the tag.
+
+    What the driver does comes at most in every fourth clock, and ``write_data`` stands until the next: an abort has
+    found what it looks for before anything can be staged or submitted.
 
     Parameters
     ----------
@@ -47,7 +53,7 @@ class CommandQueue(wiring.Component):
     write_data : ``In(32)``
         What is staged, the doorbell's bits, or the tag to abort.
     do_stage_tag, do_stage_head_low, do_stage_head_high, do_stage_budget, do_ring, do_abort : ``In(1)``
-        One of them at a time.
+        One of them in four clocks.
     is_ready : ``In(1)``
         Commands are refused while it is 0.
     may_flush : ``In(1)``
@@ -62,16 +68,17 @@ class CommandQueue(wiring.Component):
         The command and, beside it, its mark. The mark may rise while the command waits.
     result : ``Out(DoorbellResult)``
         What became of the last doorbell, from the clock after it.
-    do_refuse, do_find, is_full, is_empty : ``Out(1)``
+    do_refuse, do_mark, do_find, is_full, is_empty : ``Out(1)``
         ``is_empty``: no command is accepted and not yet taken.
 
-    Two clocks from a doorbell to the offer; one command every 2 clocks.
+    Three clocks from a doorbell to the offer; one command every 3 clocks.
     """
 
     commands: stream.Interface
 
     def __init__(self, config: EngineConfig):
         self._depth = config.command_depth
+        self._in_block_ram = config.prefers_block_ram
         super().__init__(
             {
                 "write_data": In(32),
@@ -91,6 +98,7 @@ class CommandQueue(wiring.Component):
                 "command_is_aborted": Out(1),
                 "result": Out(DoorbellResult),
                 "do_refuse": Out(1),
+                "do_mark": Out(1),
                 "do_find": Out(1),
                 "is_full": Out(1),
                 "is_empty": Out(1),
@@ -103,6 +111,7 @@ class CommandQueue(wiring.Component):
         slot_bits = ceil_log2(self._depth)
         write_row = Signal(slot_bits + 1)
         read_row = Signal(slot_bits + 1)
+        is_reading = Signal()
         is_offered = Signal()
         do_accept = Signal()
         do_take = Signal()
@@ -110,18 +119,20 @@ class CommandQueue(wiring.Component):
         m.d.comb += [
             self.is_full.eq((write_row - read_row)[: slot_bits + 1] == self._depth),
             self.is_empty.eq(write_row == read_row),
-            self.do_reserve.eq(~self.is_empty & ~is_offered & self.may_offer),
+            self.do_reserve.eq(~self.is_empty & ~is_offered & ~is_reading & self.may_offer),
             self.commands.valid.eq(is_offered),
             do_take.eq(is_offered & self.commands.ready),
         ]
-        with m.If(self.do_reserve):
+        # Two clocks of reading: tag and budget share a memory.
+        m.d.sync += is_reading.eq(self.do_reserve)
+        with m.If(is_reading):
             m.d.sync += is_offered.eq(1)
         with m.Elif(do_take):
             m.d.sync += is_offered.eq(0)
         m.d.sync += [write_row.eq(write_row + do_accept), read_row.eq(read_row + do_take)]
 
         self._add_doorbell(m, do_accept=do_accept)
-        self._add_rows(m, write_row=write_row, read_row=read_row, do_take=do_take)
+        self._add_rows(m, write_row=write_row, read_row=read_row, is_reading=is_reading)
         self._add_tags(m, write_row=write_row, read_row=read_row, do_accept=do_accept, do_take=do_take)
         return m
 
@@ -129,7 +140,8 @@ class CommandQueue(wiring.Component):
         """Decides on each doorbell, the first reason that applies."""
         opcode = self.write_data[: Opcode.as_shape().width]
         is_flush = opcode == Opcode.FLUSH
-        is_known = ((self.write_data & ~DOORBELL_BITS) == 0) & (opcode <= Opcode.FLUSH)
+        has_other_bits = self.write_data[2:8].any() | has_any(self.write_data, DOORBELL_BITS.bit_length())
+        is_known = ~has_other_bits & (opcode <= Opcode.FLUSH)
         stages = Cat(self.do_stage_tag, self.do_stage_head_low, self.do_stage_head_high, self.do_stage_budget)
         has_q = Signal(4)
         needed = Signal(4)
@@ -171,15 +183,13 @@ class CommandQueue(wiring.Component):
         with m.Else():
             m.d.sync += has_q.eq(has_q | stages)
 
-    def _add_rows(self, m: Module, *, write_row: Signal, read_row: Signal, do_take: Signal) -> None:
-        """The memories: one per staged word, and one for what the doorbell says."""
+    def _add_rows(self, m: Module, *, write_row: Signal, read_row: Signal, is_reading: Signal) -> None:
+        """The memories: for the staged words, and one for what the doorbell says."""
         payload = self.commands.payload
         rows = 1 << len(write_row)
         lanes = {
-            "tag": (payload.tag, self.write_data, self.do_stage_tag),
             "head_low": (payload.head[:32], self.write_data, self.do_stage_head_low),
             "head_high": (payload.head[32:], self.write_data, self.do_stage_head_high),
-            "budget": (payload.budget, self.write_data[:COUNT_BITS], self.do_stage_budget),
             # Written by a refused doorbell too: the next one writes it again.
             "kind": (
                 Cat(payload.opcode.as_value(), payload.abi.as_value()),
@@ -188,7 +198,9 @@ class CommandQueue(wiring.Component):
             ),
         }
         for name, (target, source, do_write) in lanes.items():
-            m.submodules[name] = lane = BlockMemory(width=len(target), depth=rows)
+            # The narrow lane is a few flip-flops where the wide ones would be hundreds.
+            in_block_ram = self._in_block_ram and len(target) >= COUNT_BITS
+            m.submodules[name] = lane = BlockMemory(width=len(target), depth=rows, in_block_ram=in_block_ram)
             m.d.comb += [
                 lane.write_address.eq(write_row),
                 lane.write_data.eq(source),
@@ -196,33 +208,71 @@ class CommandQueue(wiring.Component):
                 # Only rows of accepted commands are read, so never the one that is written.
                 lane.read_address.eq(read_row),
                 lane.do_read.eq(self.do_reserve),
-                lane.do_clear.eq(do_take),
                 target.eq(lane.read_data),
             ]
 
-    def _add_tags(self, m: Module, *, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal) -> None:
-        """The tags of the waiting commands once more, in registers, so that an abort compares them all at once."""
-        slot_bits = len(write_row) - 1
-        write_slot, read_slot = write_row[:slot_bits], read_row[:slot_bits]
-        staged_tag = Signal(TAG_BITS)
-        is_waiting = Signal(1 << slot_bits)
-        is_aborted = Signal(1 << slot_bits)
-        is_found = Signal(1 << slot_bits)
+        # Two words a row: the tag is read first and kept while the budget is read.
+        m.submodules.tag_budget = pair = BlockMemory(width=TAG_BITS, depth=2 * rows, in_block_ram=self._in_block_ram)
+        m.d.comb += [
+            pair.write_address.eq(Cat(self.do_stage_budget, write_row)),
+            pair.write_data.eq(self.write_data),
+            pair.do_write.eq(self.do_stage_tag | self.do_stage_budget),
+            pair.read_address.eq(Cat(is_reading, read_row)),
+            pair.do_read.eq(self.do_reserve | is_reading),
+            payload.budget.eq(pair.read_data),
+        ]
+        with m.If(is_reading):
+            m.d.sync += payload.tag.eq(pair.read_data)
 
-        with m.If(self.do_stage_tag):
-            m.d.sync += staged_tag.eq(self.write_data)
-        for slot in range(1 << slot_bits):
-            tag = Signal(TAG_BITS, name=f"tag_{slot}")
-            m.d.comb += is_found[slot].eq(is_waiting[slot] & (tag == self.write_data))
+    def _add_tags(self, m: Module, *, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal) -> None:
+        """The tags of the waiting commands once more, in memories of two slots each, so that an abort compares them all
+        in two clocks. Outside these clocks the memories show the row being staged.
+        """
+        slot_bits = len(write_row) - 1
+        slot_count = 1 << slot_bits
+        write_slot, read_slot = write_row[:slot_bits], read_row[:slot_bits]
+        is_waiting = Signal(slot_count)
+        is_aborted = Signal(slot_count)
+        is_found = Signal(slot_count)
+        reads_second = Signal()
+        tags = []
+
+        m.d.sync += [reads_second.eq(self.do_abort), self.do_mark.eq(reads_second)]
+        for number in range(slot_count // 2):
+            m.submodules[f"tags_{number}"] = pair = BlockMemory(
+                width=TAG_BITS, depth=4, in_block_ram=self._in_block_ram
+            )
+            tags.append(pair.read_data)
+            # A waiting command's row is its slot's first one at or after the head's.
+            first, second = 2 * number, 2 * number + 1
+            is_match = Signal(name=f"is_match_{number}")
+            is_match_q = Signal(name=f"is_match_{number}_q")
+            m.d.comb += [
+                pair.write_address.eq(Cat(write_row[0], write_row[-1])),
+                pair.write_data.eq(self.write_data),
+                pair.do_write.eq(self.do_stage_tag & (write_slot[1:] == number)),
+                pair.read_address.eq(Cat(write_row[0], write_row[-1])),
+                pair.do_read.eq(1),
+                is_match.eq(pair.read_data == self.write_data),
+                is_found[first].eq(is_match_q & is_waiting[first]),
+                is_found[second].eq(is_match & is_waiting[second]),
+            ]
+            with m.If(self.do_abort):
+                m.d.comb += pair.read_address.eq(Cat(Const(0, 1), read_row[-1] ^ (read_slot > first)))
+            with m.Elif(reads_second):
+                m.d.comb += pair.read_address.eq(Cat(Const(1, 1), read_row[-1] ^ (read_slot > second)))
+            m.d.sync += is_match_q.eq(is_match)
+
+        for slot in range(slot_count):
             with m.If(do_accept & (write_slot == slot)):
-                m.d.sync += [tag.eq(staged_tag), is_waiting[slot].eq(1), is_aborted[slot].eq(0)]
+                m.d.sync += [is_waiting[slot].eq(1), is_aborted[slot].eq(0)]
             with m.Elif(do_take & (read_slot == slot)):
                 m.d.sync += is_waiting[slot].eq(0)
-            with m.If(self.do_abort & is_found[slot]):
+            with m.If(self.do_mark & is_found[slot]):
                 m.d.sync += is_aborted[slot].eq(1)
 
         m.d.comb += [
-            self.flush_tag.eq(staged_tag),
-            self.do_find.eq(self.do_abort & is_found.any()),
+            self.flush_tag.eq(Array(tags)[write_slot[1:]]),
+            self.do_find.eq(self.do_mark & is_found.any()),
             self.command_is_aborted.eq(is_aborted.bit_select(read_slot, 1)),
         ]

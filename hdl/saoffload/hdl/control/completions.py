@@ -1,12 +1,12 @@
 """The completion queue: what became of each command, held back until no packet can use what it deleted."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.layouts import COMPLETION, NOTHING
+from saoffload.hdl.layouts import COMPLETION, NOTHING, Status, flush_result
 from saoffload.hdl.memory import BlockMemory
 
 #: Words of a completion, in the order of their registers.
@@ -32,8 +32,9 @@ class Completions(wiring.Component):
     -------
     may_reserve, do_reserve
         While ``may_reserve`` is 1, ``do_reserve`` takes a place.
-    walk_results, flush_results : ``In(stream of COMPLETION)``
-        What became of the commands that hold a place, one result each.
+    walk_results, flush_results : ``In(stream of COMPLETION)``, ``In(stream of layouts.flush_result)``
+        What became of the commands that hold a place, one result each. A flush visits what it deletes, so that
+        ``visited = deleted + not_found`` holds for every command.
     graces, grace_answers : streams of ``NOTHING``, always ready
         To and from the table.
     word, do_read : In
@@ -63,7 +64,7 @@ class Completions(wiring.Component):
                 "may_reserve": Out(1),
                 "do_reserve": In(1),
                 "walk_results": In(stream.Signature(COMPLETION)),
-                "flush_results": In(stream.Signature(COMPLETION)),
+                "flush_results": In(stream.Signature(flush_result(config))),
                 "graces": Out(stream.Signature(NOTHING, always_ready=True)),
                 "grace_answers": In(stream.Signature(NOTHING, always_ready=True)),
                 "word": In(WORD_BITS),
@@ -99,13 +100,14 @@ class Completions(wiring.Component):
         ]
 
         # No row is written while it is read: what is read is posted, and its place is still taken.
+        shows_word_q = Signal()
         m.submodules.rows = rows = BlockMemory(width=32, depth=1 << (slot_bits + WORD_BITS))
         m.d.comb += [
             rows.read_address.eq(Cat(self.word, popped[:slot_bits])),
-            rows.do_read.eq(self.do_read & self.is_valid),
-            rows.do_clear.eq(~rows.do_read),
-            self.read_data.eq(rows.read_data),
+            rows.do_read.eq(1),
+            self.read_data.eq(rows.read_data & shows_word_q.replicate(32)),
         ]
+        m.d.sync += shows_word_q.eq(self.do_read & self.is_valid)
         self._add_writer(m, rows, slot=written[:slot_bits], do_finish=do_finish)
         return m
 
@@ -113,26 +115,29 @@ class Completions(wiring.Component):
         """Writes one result after the other, word by word, and asks for its grace period at the first."""
         is_flush = Signal()
         word = Signal(WORD_BITS)
-        result = Signal(COMPLETION)
-        m.d.comb += [
-            result.eq(Mux(is_flush, self.flush_results.payload.as_value(), self.walk_results.payload.as_value())),
-            rows.write_address.eq(Cat(word, slot)),
-        ]
-        with m.Switch(word):
-            for number, value in enumerate(
-                (
-                    # The valid bit of the status register: a row is seen only while it is valid.
-                    Cat(result.status.as_value(), Const(0, 4), Const(1, 1)),
-                    result.tag,
-                    result.visited,
-                    result.deleted,
-                    result.not_found,
-                    result.fault_address[:32],
-                    result.fault_address[32:],
-                )
-            ):
-                with m.Case(number):
-                    m.d.comb += rows.write_data.eq(value)
+        walk, flush = self.walk_results.payload, self.flush_results.payload
+        # The valid bit of the status register: a row is seen only while it is valid.
+        valid = Const(1 << 8, 32)
+        fault_words = (walk.fault_address[:32], walk.fault_address[32:])
+        walk_words = (
+            valid | walk.status.as_value(),
+            walk.tag,
+            walk.visited,
+            walk.deleted,
+            walk.not_found,
+            *fault_words,
+        )
+        flush_words = (valid | Status.OK.value, flush.tag, flush.deleted, flush.deleted, 0, 0, 0)
+        m.d.comb += rows.write_address.eq(Cat(word, slot))
+        # Words are chosen, not results, and by one bit each: what a flush lacks costs no multiplexer.
+        chosen = Value.cast(0)
+        for number, (walk_word, flush_word) in enumerate(zip(walk_words, flush_words, strict=True)):
+            if_walk = (word == number) & ~is_flush
+            if_flush = (word == number) & is_flush
+            chosen = (
+                chosen | Value.cast(walk_word) & if_walk.replicate(32) | Value.cast(flush_word) & if_flush.replicate(32)
+            )
+        m.d.comb += rows.write_data.eq(chosen)
 
         with m.FSM(name="writer"):
             with m.State("CHOOSE"):

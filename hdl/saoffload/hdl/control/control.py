@@ -85,8 +85,8 @@ class Control(wiring.Component):
     completion_is_posted : ``Out(1)``
         Strobe: a completion enters the completion queue.
 
-    Register accesses take what ``LiteSlave`` takes. Doorbell to offered command: 2 clocks, flush to ``flushes``: none;
-    both counted from the clock in which the write reaches the registers.
+    Register accesses take what ``LiteSlave`` takes. Doorbell to offered command: 3 clocks, abort to ``do_abort``: 2,
+    flush to ``flushes``: none; all counted from the clock in which the write reaches the registers.
     """
 
     axi: wiring.PureInterface
@@ -208,7 +208,7 @@ class Control(wiring.Component):
             flush.tag.eq(queue.flush_tag),
             completions.do_reserve.eq(queue.do_reserve | queue.do_flush),
             self.command_is_aborted.eq(queue.command_is_aborted),
-            self.do_abort.eq(bank.writes.abort),
+            self.do_abort.eq(queue.do_mark),
             self.abort_tag.eq(bank.write_data),
         ]
 
@@ -305,6 +305,7 @@ class Control(wiring.Component):
             counters.is_high.eq(bank.address[2]),
             counters.index.eq(bank.address[3:]),
             counters.do_read.eq(Cat(words).any()),
+            counters.do_pause.eq(bank.port.do_read),
         ]
 
     def _show_state(self, m: Module, parts: "_Parts") -> None:

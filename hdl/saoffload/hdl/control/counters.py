@@ -1,6 +1,6 @@
 """The event counters: wide counts in one block RAM, with a few bits in front of each."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -27,10 +27,13 @@ class EventCounters(wiring.Component):
     events : ``In(count)``
         Strobes.
     index, is_high, do_read : In
-        Reads a word, at most in every second clock: ``read_data`` holds it in the next clock, else 0. An event counts
-        from the clock after it. During the first ``count + 1`` clocks after reset, while the memory is cleared, all
-        read 0; events of that time are counted.
+        Reads a word: ``read_data`` holds it in the next clock. An event counts from the clock after it. During the
+        first ``count + 1`` turns after reset, while the memory is filled, all read 0; events of that time are counted.
+    do_pause : ``In(1)``
+        ``read_data`` is 0 in the next clock, unless that belongs to ``do_read``. Both together at most in every fourth
+        clock.
     read_data : ``Out(32)``
+        Unknown where neither promises anything: what is written and what is read share their gates.
 
     Latency 1 clock.
     """
@@ -48,6 +51,7 @@ class EventCounters(wiring.Component):
                 "index": In(range(count)),
                 "is_high": In(1),
                 "do_read": In(1),
+                "do_pause": In(1),
                 "read_data": Out(32),
             }
         )
@@ -56,47 +60,51 @@ class EventCounters(wiring.Component):
         m = Module()
         next_index = Signal(range(self._count))
         has_passed = Signal()
-        is_cleared = Signal()
+        is_filled = Signal()
         index = Signal(range(self._count))
         index_q = Signal(range(self._count))
-        is_cleared_q = Signal()
         has_index_q = Signal()
+        adds_q = Signal()
         total = Signal(self._width)
         do_write = Signal()
 
         # First clock of a turn: which counter. Reads go before; they come too seldom to starve the others.
-        does_read = self.do_read & is_cleared
+        does_read = self.do_read & ~self.is_high & is_filled
+        # After the first round one turn is left out: by then the last counter is surely written.
+        does_pause = ~does_read & (self.do_read | self.do_pause | (has_passed & ~is_filled))
         m.d.comb += index.eq(Mux(does_read, self.index, next_index))
-        m.d.sync += [index_q.eq(index), has_index_q.eq(1), is_cleared_q.eq(is_cleared)]
-        with m.If(~does_read):
-            # One turn after the last counter's: by then that one is surely written.
-            m.d.sync += [
-                next_index.eq(next_index + 1),
-                has_passed.eq(has_passed | next_index.all()),
-                is_cleared.eq(has_passed),
-            ]
+        m.d.sync += [
+            index_q.eq(index),
+            has_index_q.eq(~does_pause),
+            adds_q.eq(is_filled & ~does_pause),
+            is_filled.eq(has_passed),
+        ]
+        with m.If(~does_read & ~does_pause):
+            m.d.sync += [next_index.eq(next_index + 1), has_passed.eq(has_passed | next_index.all())]
 
         m.submodules.counts = counts = BlockMemory(width=self._width, depth=self._count)
         m.d.comb += [
             counts.read_address.eq(index),
             counts.do_read.eq(1),
-            counts.do_clear.eq(~is_cleared),
             counts.write_address.eq(index_q),
             counts.write_data.eq(total),
             # The counter whose next turn begins now would be read and written at once: that turn writes instead.
             do_write.eq(has_index_q & (index != index_q)),
             counts.do_write.eq(do_write),
         ]
-        fresh = self._add_short_counters(m, index=index_q, do_clear=do_write & is_cleared_q)
-        m.d.comb += total.eq(counts.read_data + Mux(is_cleared_q, fresh, 0))
+        fresh = self._add_short_counters(m, index=index_q, do_clear=do_write)
+        # Second clock: add. The first round adds to 0, whatever the memory holds; a pause adds nothing to nothing.
+        long = counts.read_data & adds_q.replicate(self._width)
+        short = fresh & has_index_q.replicate(len(fresh))
+        m.d.comb += total.eq(long + short)
         self._add_reads(m, total=total)
         return m
 
     def _add_short_counters(self, m: Module, *, index: Signal, do_clear: Value) -> Value:
-        """What each counter counted since its last turn. Turns come round in 2 * count clocks even if every second
-        clock is a read, and one turn may be put off by one; the first round comes after count + 1 clocks of clearing.
+        """What each counter counted since its last turn. Turns come round in 4/3 * count clocks even if every fourth
+        clock is a read or a pause, one turn may be put off by one, and one is left out after the first round.
         """
-        shorts = Array(Signal(ceil_log2(3 * self._count + 4), name=f"short_{n}") for n in range(self._count))
+        shorts = Array(Signal(ceil_log2(3 * self._count // 2 + 4), name=f"short_{n}") for n in range(self._count))
         for number, short in enumerate(shorts):
             with m.If(do_clear & (index == number)):
                 m.d.sync += short.eq(self.events[number])
@@ -105,15 +113,16 @@ class EventCounters(wiring.Component):
         return Value.cast(shorts[index])
 
     def _add_reads(self, m: Module, *, total: Signal) -> None:
-        reads_low_q = Signal()
-        m.d.sync += reads_low_q.eq(self.do_read & ~self.is_high)
-        with m.If(reads_low_q):
-            m.d.comb += self.read_data.eq(total[:32])
+        m.d.comb += self.read_data.eq(total[:32])
         if self._width > 32:
+            reads_low_q = Signal()
             reads_high_q = Signal()
             high_q = Signal(self._width - 32)
-            m.d.sync += reads_high_q.eq(self.do_read & self.is_high)
+            m.d.sync += [
+                reads_low_q.eq(self.do_read & ~self.is_high),
+                reads_high_q.eq(self.do_read & self.is_high),
+            ]
             with m.If(reads_low_q):
-                m.d.sync += high_q.eq(Cat(total[32:]))
+                m.d.sync += high_q.eq(total[32:])
             with m.If(reads_high_q):
                 m.d.comb += self.read_data.eq(high_q)

@@ -5,13 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.layouts import COMPLETION, NOTHING, TAG_BITS, Status, flush_answer
+from saoffload.hdl.layouts import NOTHING, TAG_BITS, flush_answer, flush_result
 
 
 class Flush(wiring.Component):
     """Passes a flush to the table in the clock in which it is accepted, and makes a result of the table's answer.
-
-    ``visited`` of the result counts the bundles too, so that ``visited = deleted + not_found`` holds for every command.
 
     Parameters
     ----------
@@ -24,7 +22,7 @@ class Flush(wiring.Component):
         Begins a flush; only while ``is_active`` is 0.
     flushes, flush_answers : streams
         To and from the table.
-    results : ``Out(stream of COMPLETION)``
+    results : ``Out(stream of layouts.flush_result)``
         One result per flush.
     is_active : ``Out(1)``
         A flush was begun and its result has not been taken.
@@ -43,7 +41,7 @@ class Flush(wiring.Component):
                 "tag": In(TAG_BITS),
                 "flushes": Out(stream.Signature(NOTHING)),
                 "flush_answers": In(stream.Signature(flush_answer(config), always_ready=True)),
-                "results": Out(stream.Signature(COMPLETION)),
+                "results": Out(stream.Signature(flush_result(config))),
                 "is_active": Out(1),
             }
         )
@@ -55,8 +53,6 @@ class Flush(wiring.Component):
         result = self.results.payload
         m.d.comb += [
             result.tag.eq(tag_q),
-            result.status.eq(Status.OK),
-            result.visited.eq(deleted_q),
             result.deleted.eq(deleted_q),
         ]
 

@@ -42,7 +42,9 @@ REGISTERS: tuple[Register, ...] = (
         "id",
         0x000,
         is_external=False,
-        fields=(Field("value", 0, 32, "constant", 0x53414F46),),
+        fields=(
+            Field("value", 0, 32, "constant", 0x53414F46),
+        ),
     ),
     Register(
         "version",
@@ -57,13 +59,17 @@ REGISTERS: tuple[Register, ...] = (
         "capacity_bundles",
         0x008,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "capacity_keys",
         0x00C,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "table_features",
@@ -79,13 +85,17 @@ REGISTERS: tuple[Register, ...] = (
         "context_width",
         0x014,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "unretired_limit",
         0x018,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "bus_features",
@@ -110,31 +120,41 @@ REGISTERS: tuple[Register, ...] = (
         "window_count",
         0x024,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "counter_width",
         0x028,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "live_bundles",
         0x02C,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "live_keys",
         0x030,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "lost_ids",
         0x034,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "status",
@@ -183,55 +203,73 @@ REGISTERS: tuple[Register, ...] = (
         "timeout",
         0x04C,
         is_external=False,
-        fields=(Field("value", 0, 32, "rw", 0x0),),
+        fields=(
+            Field("value", 0, 32, "rw", 0x0),
+        ),
     ),
     Register(
         "end_restore",
         0x050,
         is_external=False,
-        fields=(Field("ignored", 0, 32, "w", 0x0),),
+        fields=(
+            Field("ignored", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_base_low",
         0x080,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_base_high",
         0x084,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_size_low",
         0x088,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_size_high",
         0x08C,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_bus_low",
         0x090,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_bus_high",
         0x094,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_commit",
         0x098,
         is_external=False,
-        fields=(Field("index", 0, 32, "w", 0x0),),
+        fields=(
+            Field("index", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "window_status",
@@ -246,25 +284,33 @@ REGISTERS: tuple[Register, ...] = (
         "command_tag",
         0x0A0,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "command_head_low",
         0x0A4,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "command_head_high",
         0x0A8,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "command_budget",
         0x0AC,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "doorbell",
@@ -279,13 +325,17 @@ REGISTERS: tuple[Register, ...] = (
         "doorbell_result",
         0x0B4,
         is_external=False,
-        fields=(Field("result", 0, 3, "r", 0x0),),
+        fields=(
+            Field("result", 0, 3, "r", 0x0),
+        ),
     ),
     Register(
         "abort",
         0x0B8,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "completion_status",
@@ -300,247 +350,329 @@ REGISTERS: tuple[Register, ...] = (
         "completion_tag",
         0x0C4,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completion_visited",
         0x0C8,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completion_deleted",
         0x0CC,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completion_not_found",
         0x0D0,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completion_fault_low",
         0x0D4,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completion_fault_high",
         0x0D8,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completion_pop",
         0x0DC,
         is_external=False,
-        fields=(Field("ignored", 0, 32, "w", 0x0),),
+        fields=(
+            Field("ignored", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "key_lookups_low",
         0x100,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "key_lookups_high",
         0x104,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "key_hits_low",
         0x108,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "key_hits_high",
         0x10C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "handle_lookups_low",
         0x110,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "handle_lookups_high",
         0x114,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "handle_hits_low",
         0x118,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "handle_hits_high",
         0x11C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "key_waits_low",
         0x120,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "key_waits_high",
         0x124,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "handle_waits_low",
         0x128,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "handle_waits_high",
         0x12C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "visited_nodes_low",
         0x130,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "visited_nodes_high",
         0x134,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "deleted_handles_low",
         0x138,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "deleted_handles_high",
         0x13C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "not_found_handles_low",
         0x140,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "not_found_handles_high",
         0x144,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completions_low",
         0x148,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "completions_high",
         0x14C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "refused_doorbells_low",
         0x150,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "refused_doorbells_high",
         0x154,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "refused_windows_low",
         0x158,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "refused_windows_high",
         0x15C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "refused_adds_low",
         0x160,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "refused_adds_high",
         0x164,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "unknown_aborts_low",
         0x168,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "unknown_aborts_high",
         0x16C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "unknown_beats_low",
         0x170,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "unknown_beats_high",
         0x174,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "bad_retires_low",
         0x178,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "bad_retires_high",
         0x17C,
         is_external=True,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "add_handle_low",
         0x200,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_handle_high",
         0x204,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_control",
@@ -555,7 +687,9 @@ REGISTERS: tuple[Register, ...] = (
         "add_go",
         0x20C,
         is_external=False,
-        fields=(Field("ignored", 0, 32, "w", 0x0),),
+        fields=(
+            Field("ignored", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_status",
@@ -574,37 +708,49 @@ REGISTERS: tuple[Register, ...] = (
         "add_answer_handle",
         0x214,
         is_external=False,
-        fields=(Field("value", 0, 32, "r", 0x0),),
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
+        ),
     ),
     Register(
         "add_sa_0_spi",
         0x220,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_0_destination_0",
         0x224,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_0_destination_1",
         0x228,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_0_destination_2",
         0x22C,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_0_destination_3",
         0x230,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_0_flags",
@@ -619,31 +765,41 @@ REGISTERS: tuple[Register, ...] = (
         "add_sa_1_spi",
         0x240,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_1_destination_0",
         0x244,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_1_destination_1",
         0x248,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_1_destination_2",
         0x24C,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_1_destination_3",
         0x250,
         is_external=False,
-        fields=(Field("value", 0, 32, "w", 0x0),),
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
     ),
     Register(
         "add_sa_1_flags",
@@ -657,5 +813,7 @@ REGISTERS: tuple[Register, ...] = (
 )
 """Every register, by offset."""
 
-MEMORIES: tuple[Memory, ...] = (Memory("add_context", 0x800, 128, "w"),)
+MEMORIES: tuple[Memory, ...] = (
+    Memory("add_context", 0x800, 128, "w"),
+)
 """Every memory, by offset."""

@@ -1,11 +1,13 @@
 """Window registers: six words are staged, one write commits them."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import WINDOW_ANSWER, window_write
+
+from .upper_bits import has_any
 
 #: Words of a window, in the order of their registers.
 WORD_NAMES = ("base_low", "base_high", "size_low", "size_high", "bus_low", "bus_high")
@@ -50,6 +52,7 @@ class WindowStaging(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._window_count = config.windows
+        self._address_width = config.address_width
         super().__init__(
             {
                 "write_data": In(32),
@@ -72,15 +75,24 @@ class WindowStaging(wiring.Component):
         refuses_answer = Signal()
         is_requested = Signal()
         words = [half for word in (staged.base, staged.size, staged.bus_base) for half in (word[:32], word[32:])]
+        # On the bus one number alone counts above the last address, 2**address_width: a window may end there. What is
+        # larger is refused as one larger number is: the bit above tells it, and the bits above that one are not kept.
+        kept_bits = self._address_width + 1 - 32
+        folded_word = self.write_data
+        if kept_bits < len(self.write_data):
+            folded_word = Cat(self.write_data[:kept_bits], has_any(self.write_data, kept_bits))
+        on_bus = ("size_high", "bus_high")
 
-        for do_stage, word in zip(self.do_stage, words, strict=True):
+        for name, do_stage, word in zip(WORD_NAMES, self.do_stage, words, strict=True):
             with m.If(do_stage & ~self.is_busy):
-                m.d.sync += word.eq(self.write_data)
+                m.d.sync += word.eq(folded_word if name in on_bus else self.write_data)
 
+        index_bits = (self._window_count - 1).bit_length()
+        names_none = has_any(self.write_data, index_bits) | (self.write_data[:index_bits] >= self._window_count)
         m.d.comb += [
             self.writes.valid.eq(is_requested),
             self.write_answers.ready.eq(1),
-            refuses_commit.eq(self.do_commit & (self.is_busy | (self.write_data >= self._window_count))),
+            refuses_commit.eq(self.do_commit & (self.is_busy | names_none)),
             refuses_answer.eq(self.write_answers.valid & self.write_answers.payload.refused),
             self.do_refuse.eq(refuses_commit | refuses_answer | (self.do_stage.any() & self.is_busy)),
         ]

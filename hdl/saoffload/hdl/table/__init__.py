@@ -1,0 +1,1 @@
+"""The SA table: keys, handles, contexts, and who still uses what."""

@@ -21,12 +21,13 @@ class Add(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_start`` with ``request`` (constant until it is done); ``is_done``: for one clock with ``must_wait``, or
-    with ``answer`` until ``answer_is_taken``. ``is_restoring``. From the life cycle: ``live``, ``live_bundles``, ``live_keys``, ``free_is_known``,
-    ``free_index``, ``query_index``/``is_taken``; to it ``do_commit``, ``commit_index``, ``commit_key_count``.
-    ``used_limit``: entries at or above it are unused; ``used_limit_after`` with ``do_commit``. ``store``.
+    Members: ``do_start`` with ``request`` (constant until it is done); ``is_done``: for one clock with ``must_wait``,
+    or with ``answer`` until ``answer_is_taken``. ``is_restoring``. From the life cycle: ``live``, ``live_bundles``,
+    ``live_keys``, ``free_is_known``, ``free_index``, ``query_index``/``is_taken``; to it ``do_commit``,
+    ``commit_index``, ``commit_key_count``. ``used_limit``: entries at or above it are unused; ``used_limit_after``
+    with ``do_commit``. ``store``.
 
-    Latency: at most ``used_limit + 16`` clocks.
+    Latency: at most ``used_limit + 16`` clocks, and the entries' write times.
     """
 
     def __init__(self, config: EngineConfig):
@@ -57,7 +58,7 @@ class Add(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
         request, store = self.request, self.store
@@ -111,7 +112,8 @@ class Add(wiring.Component):
                 with m.Else():
                     m.d.comb += scan["do_start"].eq(1)
                     m.next = "SCAN"
-            with m.State("SCAN"), m.If(scan["is_done"]):
+            # The record of the index is read in the last clock here.
+            with m.State("SCAN"), m.If(scan["is_done"] & store.index_is_read):
                 m.next = "DECIDE"
             with m.State("DECIDE"):
                 m.d.sync += [
@@ -139,7 +141,8 @@ class Add(wiring.Component):
                     store.written_entry.key.eq(keys[0]),
                     store.written_owner.sa_number.eq(0),
                 ]
-                m.next = "WRITE_SECOND"
+                with m.If((key_count == 0) | store.entry_is_written):
+                    m.next = "WRITE_SECOND"
             with m.State("WRITE_SECOND"):
                 m.d.comb += [
                     store.do_write_entry.eq(key_count == 2),
@@ -148,7 +151,8 @@ class Add(wiring.Component):
                     store.written_owner.sa_number.eq(1),
                 ]
                 m.d.sync += pause.eq(KEY_MATCH_TO_LIVE)
-                m.next = "SETTLE"
+                with m.If((key_count != 2) | store.entry_is_written):
+                    m.next = "SETTLE"
             with m.State("SETTLE"):
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 1):

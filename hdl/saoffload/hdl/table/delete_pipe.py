@@ -19,8 +19,8 @@ class DeletePipe(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``deletes``: always taken. ``delete_answers``. ``index`` to the record memory, ``record`` from it, ``live``.
-    ``do_delete``, ``delete_index``, ``delete_key_count``: take this live bit away now.
+    Members: ``deletes``: always taken. ``delete_answers``. ``index`` to the record memory, ``record`` from it,
+    ``live``. ``do_delete``, ``delete_index``, ``delete_key_count``: take this live bit away now.
 
     Latency: 4 clocks, one request per clock. The live bit goes in the clock after the request and lookups that saw
     it are answered at most ``LIVE_TO_ANSWER`` clocks later: so the answer comes one clock after that.
@@ -44,7 +44,7 @@ class DeletePipe(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.judge = judge = NamedBundle(self._config)
         m.d.comb += [

@@ -22,7 +22,7 @@ class UnretiredLimit(wiring.Component):
         self._limit = limit
         super().__init__({"do_request": In(1), "do_retire": In(1), "has_room": Out(1)})
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         count = Signal(range(self._limit + 1))
         count_next = Signal.like(count)
@@ -70,7 +70,7 @@ class EpochDrain(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         ring = 1 << self._config.epoch_width
         # Epochs are numbered so far that a ticket cannot be mistaken: it is at most the whole ring ahead of the oldest

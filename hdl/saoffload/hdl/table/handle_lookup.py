@@ -1,5 +1,7 @@
 """The transmit pipeline: by handle."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -41,7 +43,7 @@ class HandleLookup(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.judge = judge = NamedBundle(self._config)
         m.d.comb += [
@@ -63,7 +65,7 @@ class HandleLookup(wiring.Component):
             answer.direction.eq(layouts.Direction.OUTBOUND),
             answer.context.eq(self.context.context),
         ]
-        for (before_is_asked, before), (is_asked, answer) in zip(stages, stages[1:], strict=False):
+        for (before_is_asked, before), (is_asked, answer) in pairwise(stages):
             m.d.sync += [is_asked.eq(before_is_asked), answer.eq(before)]
         m.d.comb += [self.did_answer.eq(stages[-1][0]), self.answer.eq(stages[-1][1])]
         return m

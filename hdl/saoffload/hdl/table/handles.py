@@ -23,16 +23,16 @@ def generation_of(config: EngineConfig, handle: Value) -> Value:
 def is_well_formed(config: EngineConfig, handle: Value) -> Value:
     """Whether a pointer-sized handle could name a bundle: bit 31 set, upper half 0, index below the capacity."""
     upper_half_is_zero = ~handle[HANDLE_BITS:].any()
-    if config.bundles == 1 << config.index_bits:
-        is_in_range = Const(1)
-    else:
-        is_in_range = index_of(config, handle) < config.bundles
+    # A power of two needs no comparison: every index is below it.
+    is_power = config.bundles == 1 << config.index_bits
+    is_in_range = Const(1) if is_power else index_of(config, handle) < config.bundles
     return handle[HANDLE_BITS - 1] & upper_half_is_zero & is_in_range
 
 
 def to_handle(config: EngineConfig, index: Value, generation: Value) -> Value:
     """The handle of the owner of ``index`` in ``generation``."""
-    assert len(index) == config.index_bits and len(generation) == config.generation_bits
+    assert len(index) == config.index_bits
+    assert len(generation) == config.generation_bits
     return Cat(index, generation, Const(1, 1))
 
 
@@ -63,7 +63,7 @@ class NamedBundle(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
         is_possible = Signal()

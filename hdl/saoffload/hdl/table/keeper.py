@@ -18,18 +18,18 @@ NOT_READY = layouts.ADD_ANSWER.const({"result": layouts.AddResult.NOT_READY, "ha
 class Keeper(wiring.Component):
     """Runs the reset scrub, flushes, sweeps and adds, one at a time, each to its end.
 
-    A flush comes before all else; it closes the gate in its clock of acceptance, so that no lookup is answered with a hit
-    any more, whatever job is still under way. Sweeps come before adds, because an add may wait for what they free. An add
-    that has to wait is tried again after everything else had its turn.
+    A flush comes before all else; it closes the gate in its clock of acceptance, so that no lookup is answered with a
+    hit any more, whatever job is still under way. Sweeps come before adds, because an add may wait for what they free.
+    An add that has to wait is tried again after everything else had its turn.
 
     Parameters: ``config``.
 
-    Members: the management streams and state of ``TableSignature``; ``gate_is_closed``: lookup answers are misses; to the
-    life cycle: ``do_flush``, ``do_begin_scrub``, ``do_end_scrub`` and what ``Add`` needs; ``store``.
+    Members: the management streams and state of ``TableSignature``; ``gate_is_closed``: lookup answers are misses; to
+    the life cycle: ``do_flush``, ``do_begin_scrub``, ``do_end_scrub`` and what ``Add`` needs; ``store``.
     ``do_delete``: a bundle is being deleted in this clock (not the flush's, then).
 
-    Latency: ready after ``keys + bundles + 5`` clocks; a flush takes ``used entries + bundles + 16`` clocks after the job
-    that it met.
+    Latency: ready after ``3 * keys + 2 * bundles + 6`` clocks; a flush takes ``3 * used entries + 2 * bundles + 16``
+    clocks after the job that it met; both longer where an entry's write takes more than a clock.
     """
 
     def __init__(self, config: EngineConfig):
@@ -66,7 +66,7 @@ class Keeper(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.sweep = sweep = Sweep(self._config)
         m.submodules.add = add = Add(self._config)

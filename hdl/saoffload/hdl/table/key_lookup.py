@@ -51,7 +51,7 @@ class KeyLookup(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
 

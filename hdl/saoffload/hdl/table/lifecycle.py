@@ -18,11 +18,11 @@ class BundleLifecycle(wiring.Component):
 
     Parameters: ``config`` (``bundles`` indices).
 
-    Members: ``live``: one bit per index. ``scrubbing``: the indices of the scrub under way. ``has_dead``: a scrub has work
-    to begin. ``free_is_known``, ``free_index``: an index that is free and stays so until committed. ``is_taken``:
+    Members: ``live``: one bit per index. ``scrubbing``: the indices of the scrub under way. ``has_dead``: a scrub has
+    work to begin. ``free_is_known``, ``free_index``: an index that is free and stays so until committed. ``is_taken``:
     whether ``query_index`` is anything but free. ``do_commit``/``commit_index``/``commit_key_count``;
-    ``do_delete``/``delete_index``/``delete_key_count``: the index must be live; ``do_flush``: every live bundle dies in
-    one clock, ``do_delete`` in the same clock wins its bundle. ``live_bundles``, ``live_keys``.
+    ``do_delete``/``delete_index``/``delete_key_count``: the index must be live; ``do_flush``: every live bundle dies
+    in one clock, ``do_delete`` in the same clock wins its bundle. ``live_bundles``, ``live_keys``.
     ``graces``/``grace_answers``: to the drain, at most one unanswered.
 
     Latency: every change shows in the next clock. A free index is found within ``bundles`` clocks.
@@ -57,7 +57,7 @@ class BundleLifecycle(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         bundles = self._config.bundles
         dead = Signal(bundles)

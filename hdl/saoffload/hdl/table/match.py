@@ -45,45 +45,61 @@ def encode(one_hot: Value) -> Value:
     return Cat(bits)
 
 
-class MatchArray(wiring.Component):
-    """Compares one search with every stored key, each clock, and names the entries that match.
+class MatchSignature(wiring.Signature):
+    """Ports of a match array, seen from it: one search a clock against every stored key.
 
-    At most one exact and one wildcard entry can match, because the table stores a key at most once; so encoding needs
-    no priority. A stored destination of zero makes the entry a wildcard: it matches any destination of its family.
+    At most one exact and one wildcard entry can match, because the table stores a key at most once; so naming them
+    needs no priority. A stored destination of zero makes the entry a wildcard: it matches any destination of its
+    family.
 
-    Parameters: ``config`` (``keys`` entries).
-
-    Members: ``search`` (a stored key); two clocks later ``exact_found``, ``exact_entry``, ``wildcard_found``,
-    ``wildcard_entry``. A write (``do_write``, ``entry``, ``is_used``, ``key``) holds for searches presented in the
-    next clock and later.
+    ``search`` (a stored key); two clocks later ``exact_found``, ``exact_entry``, ``wildcard_found``,
+    ``wildcard_entry``. A write (``do_write``, ``entry``, ``is_used``, ``key``) is held until ``write_is_done``, and
+    holds for searches presented in the clock after that; from its first clock on the entry's old key matches no more,
+    or still does, until then.
     """
 
     def __init__(self, config: EngineConfig):
-        self._config = config
-        self._layout = stored_key(config)
+        layout = stored_key(config)
         super().__init__(
             {
-                "search": In(self._layout),
+                "search": In(layout),
                 "exact_found": Out(1),
                 "exact_entry": Out(range(config.keys)),
                 "wildcard_found": Out(1),
                 "wildcard_entry": Out(range(config.keys)),
                 "do_write": In(1),
+                "write_is_done": Out(1),
                 "entry": In(range(config.keys)),
                 "is_used": In(1),
-                "key": In(self._layout),
+                "key": In(layout),
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+
+class MatchArray(wiring.Component):
+    """Compares one search with every stored key, each clock. The promise is that of ``MatchSignature``.
+
+    Parameters: ``config`` (``keys`` entries).
+
+    Latency: 2 clocks, one search per clock; a write takes 1 clock.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self._layout = stored_key(config)
+        super().__init__(MatchSignature(config))
+
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         exact = Signal(self._config.keys)
         wildcard = Signal(self._config.keys)
         key_is_wildcard = Signal()
+        m.d.comb += self.write_is_done.eq(1)
         m.d.comb += key_is_wildcard.eq(self.is_used & (self.key.destination == 0))
 
         for number in range(self._config.keys):
-            stored = Signal(self._layout, name=f"key_{number}")
+            # Wiped by the sweep after a reset, so that thousands of flip-flops stay off the reset net.
+            stored = Signal(self._layout, name=f"key_{number}", reset_less=True)
             # Two bits instead of "used" and "wildcard": each gates one kind of match.
             is_exact = Signal(name=f"is_exact_{number}")
             is_wildcard = Signal(name=f"is_wildcard_{number}")

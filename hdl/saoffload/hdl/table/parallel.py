@@ -1,12 +1,13 @@
 """The parallel CAM: every key in registers beside its own comparator. For small tables; wiring only."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.memory import SharedMemory
 
+from .block_match import BlockMatchArray
 from .delete_pipe import DeletePipe
 from .drain import EpochDrain, UnretiredLimit
 from .handle_lookup import HandleLookup
@@ -14,11 +15,14 @@ from .keeper import Keeper
 from .key_lookup import KeyLookup
 from .lifecycle import BundleLifecycle
 from .match import MatchArray
-from .records import context_layout, entry_layout, owner_layout, record_layout
+from .records import FLAGS, context_layout, numbers_layout, owner_layout, record_layout
 from .signature import TableSignature
 
 KEY, HANDLE = 0, 1
 """The two kinds of lookups, as the drain numbers them."""
+
+DELETE = 2
+"""The reader of the record memory that is neither kind of lookup."""
 
 COMPLETIONS, REUSE = 0, 1
 """Who asks the drain for grace periods: completions, and the reuse of indices."""
@@ -30,22 +34,27 @@ class ParallelTable(wiring.Component):
     Parameters: ``config``: ``bundles`` indices, ``keys`` comparators.
 
     Latency: key lookups ``KeyLookup.LATENCY`` (6) clocks, handle lookups ``HandleLookup.LATENCY`` (3), deletes
-    ``DeletePipe.LATENCY`` (4), each one per clock. Ready ``keys + bundles + 5`` clocks after reset. An add takes at most
-    ``keys + 20`` clocks when it meets no other job and room is free.
+    ``DeletePipe.LATENCY`` (4), each one per clock. Ready ``3 * keys + 2 * bundles + 6`` clocks after reset. An add
+    takes at most ``keys + 20`` clocks when it meets no other job and room is free. With ``prefers_block_ram`` the
+    comparators are memories, and every entry that is written or wiped takes 256 clocks more.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
         super().__init__(TableSignature(config))
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.match = match = MatchArray(config)
+        m.submodules.match = match = (BlockMatchArray if config.prefers_block_ram else MatchArray)(config)
         m.submodules.owners = owners = SharedMemory(shape=owner_layout(config), depth=config.keys, readers=3)
-        m.submodules.entries = entries = SharedMemory(shape=entry_layout(config), depth=config.keys, readers=1)
+        # The single bits of an entry apart: beside them its numbers fill whole memories.
+        m.submodules.entries = entries = SharedMemory(
+            shape=numbers_layout(config), depth=config.keys, readers=1, in_block_ram=config.prefers_block_ram
+        )
+        m.submodules.flags = flags = SharedMemory(shape=FLAGS, depth=config.keys, readers=1)
         m.submodules.records = records = SharedMemory(
-            shape=record_layout(config), depth=config.bundles, readers=4, in_block_ram=config.prefers_block_ram
+            shape=record_layout(config), depth=config.bundles, readers=3, in_block_ram=config.prefers_block_ram
         )
         m.submodules.lifecycle = lifecycle = BundleLifecycle(config)
         m.submodules.keeper = keeper = Keeper(config)
@@ -103,6 +112,7 @@ class ParallelTable(wiring.Component):
             match.entry.eq(store.entry_write_address),
             match.is_used.eq(store.written_entry.is_used),
             match.key.eq(store.written_entry.key),
+            store.entry_is_written.eq(match.write_is_done),
         ]
         owner_readers = (*key_lookup.owner_addresses, store.entry_address)
         m.d.comb += [
@@ -115,17 +125,27 @@ class ParallelTable(wiring.Component):
             owners.write_address.eq(store.entry_write_address),
             owners.write_data.eq(store.written_owner),
             entries.read_addresses[0].eq(store.entry_address),
-            store.entry.eq(entries.read_data[0]),
             entries.do_write.eq(store.do_write_entry),
             entries.write_address.eq(store.entry_write_address),
-            entries.write_data.eq(store.written_entry),
-            store.record.eq(records.read_data[3]),
-            records.read_addresses[3].eq(store.index_address),
+            flags.read_addresses[0].eq(store.entry_address),
+            flags.do_write.eq(store.do_write_entry),
+            flags.write_address.eq(store.entry_write_address),
+            flags.write_data.is_used.eq(store.written_entry.is_used),
+            flags.write_data.protocol.eq(store.written_entry.key.protocol),
+            store.entry.is_used.eq(flags.read_data[0].is_used),
+            store.entry.key.protocol.eq(flags.read_data[0].protocol),
+            *(entries.write_data[name].eq(store.written_entry.key[name]) for name in numbers_layout(config).members),
+            *(store.entry.key[name].eq(entries.read_data[0][name]) for name in numbers_layout(config).members),
+            # Deletes and the management share a port; a delete never waits.
+            store.record.eq(records.read_data[DELETE]),
+            store.index_is_read.eq(~self.deletes.valid),
+            records.read_addresses[DELETE].eq(Mux(self.deletes.valid, delete_pipe.index, store.index_address)),
+            delete_pipe.record.eq(records.read_data[DELETE]),
             records.do_write.eq(store.do_write_bundle),
             records.write_address.eq(store.index_write_address),
             records.write_data.eq(store.written_record),
         ]
-        for number, reader in enumerate((key_lookup, handle_lookup, delete_pipe)):
+        for number, reader in enumerate((key_lookup, handle_lookup)):
             m.d.comb += [
                 records.read_addresses[number].eq(reader.index),
                 reader.record.eq(records.read_data[number]),

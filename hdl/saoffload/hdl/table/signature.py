@@ -27,8 +27,8 @@ class TableSignature(wiring.Signature):
     - ``deletes`` / ``delete_answers``: one per clock, never stalled, answered in order after a fixed number of clocks,
       taken at once. A lookup answered in the clock of the delete's answer, or later, misses; one answered earlier
       belongs to the grace period.
-    - ``flushes`` / ``flush_answers``: from the clock after acceptance every lookup answer is a miss; the answer comes when
-      every bundle of before is gone. The table is in restore mode then.
+    - ``flushes`` / ``flush_answers``: from the clock after acceptance every lookup answer is a miss; the answer comes
+    when every bundle of before is gone. The table is in restore mode then.
     - ``end_restores``: leaves restore mode. Taken at once when no add or flush is under way.
     - ``graces`` / ``grace_answers``: answered in order once every lookup answered before the request was taken is
       retired. At most ``config.completion_depth`` may be unanswered; the answer must be taken at once.

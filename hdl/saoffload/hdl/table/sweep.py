@@ -10,7 +10,8 @@ from .records import ManagementSignature
 
 
 class Sweep(wiring.Component):
-    """Clears every entry whose owner is being scrubbed, then the context of each such bundle, and moves its generation on.
+    """Clears every entry whose owner is being scrubbed, then the context of each such bundle, and moves its generation
+    on.
 
     With ``clears_all`` every entry, record and context is cleared, generations too.
 
@@ -19,7 +20,8 @@ class Sweep(wiring.Component):
     Members: ``do_start`` with ``clears_all``; ``is_done``: strobe in the last clock. ``scrubbing``: constant meanwhile.
     ``used_limit``: entries at or above it are unused; ``used_limit_after`` with ``is_done``. ``store``.
 
-    Latency: ``used_limit + bundles + 4`` clocks at most (``keys`` instead of ``used_limit`` when clearing all).
+    Latency: 2 clocks for each entry below ``used_limit`` (for each, when clearing all) and each bundle, 1 more for an
+    entry that is cleared, or its write time, and 4; a delete in the clock of a bundle's read delays it by one.
     """
 
     def __init__(self, config: EngineConfig):
@@ -36,53 +38,57 @@ class Sweep(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
         store = self.store
         clears_all = Signal()
         cursor = Signal(range(max(config.keys, config.bundles) + 1))
-        cursor_q = Signal.like(cursor)
-        entry_is_read = Signal()
-        bundle_is_read = Signal()
         entry_limit = Signal.like(cursor)
+        owner_is_dead = self.scrubbing.bit_select(store.owner.index, 1)
+        clears_entry = clears_all | (store.entry.is_used & owner_is_dead)
         m.d.comb += [
             entry_limit.eq(Mux(clears_all, config.keys, self.used_limit)),
             store.entry_address.eq(cursor),
             store.index_address.eq(cursor),
-            store.entry_write_address.eq(cursor_q),
-            store.index_write_address.eq(cursor_q),
+            store.entry_write_address.eq(cursor),
+            store.index_write_address.eq(cursor),
+            store.written_record.generation.eq(Mux(clears_all, 0, store.record.generation + 1)),
         ]
-        m.d.sync += [cursor_q.eq(cursor), entry_is_read.eq(0), bundle_is_read.eq(0)]
-
-        # What was read is judged in the clock after.
-        with m.If(entry_is_read):
-            owner_is_dead = self.scrubbing.bit_select(store.owner.index, 1)
-            with m.If(clears_all | (store.entry.is_used & owner_is_dead)):
-                m.d.comb += store.do_write_entry.eq(1)
-            with m.Elif(store.entry.is_used):
-                m.d.sync += self.used_limit_after.eq(cursor_q + 1)
-        with m.If(bundle_is_read & (clears_all | self.scrubbing.bit_select(cursor_q, 1))):
-            m.d.comb += [
-                store.do_write_bundle.eq(1),
-                store.written_record.generation.eq(Mux(clears_all, 0, store.record.generation + 1)),
-            ]
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.do_start):
                 m.d.sync += [clears_all.eq(self.clears_all), cursor.eq(0), self.used_limit_after.eq(0)]
-                m.next = "ENTRIES"
-            with m.State("ENTRIES"):
+                m.next = "READ_ENTRY"
+            with m.State("READ_ENTRY"):
                 with m.If(cursor == entry_limit):
                     m.d.sync += cursor.eq(0)
-                    m.next = "BUNDLES"
+                    m.next = "READ_BUNDLE"
                 with m.Else():
-                    m.d.sync += [cursor.eq(cursor + 1), entry_is_read.eq(1)]
-            with m.State("BUNDLES"):
+                    m.next = "JUDGE_ENTRY"
+            # A write is held until it is done; what is read in its clock is not looked at again.
+            with m.State("JUDGE_ENTRY"):
+                m.d.sync += cursor.eq(cursor + 1)
+                m.next = "READ_ENTRY"
+                with m.If(clears_entry):
+                    m.d.sync += cursor.eq(cursor)
+                    m.next = "CLEAR_ENTRY"
+                with m.Elif(store.entry.is_used):
+                    m.d.sync += self.used_limit_after.eq(cursor + 1)
+            with m.State("CLEAR_ENTRY"):
+                m.d.comb += store.do_write_entry.eq(1)
+                with m.If(store.entry_is_written):
+                    m.d.sync += cursor.eq(cursor + 1)
+                    m.next = "READ_ENTRY"
+            with m.State("READ_BUNDLE"):
                 with m.If(cursor == config.bundles):
                     m.next = "DONE"
-                with m.Else():
-                    m.d.sync += [cursor.eq(cursor + 1), bundle_is_read.eq(1)]
+                with m.Elif(store.index_is_read):
+                    m.next = "JUDGE_BUNDLE"
+            with m.State("JUDGE_BUNDLE"):
+                m.d.comb += store.do_write_bundle.eq(clears_all | self.scrubbing.bit_select(cursor, 1))
+                m.d.sync += cursor.eq(cursor + 1)
+                m.next = "READ_BUNDLE"
             with m.State("DONE"):
                 m.d.comb += self.is_done.eq(1)
                 m.next = "IDLE"

@@ -1,6 +1,6 @@
 """Nodes from host memory, one at a time and only on demand."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,15 +11,22 @@ from saoffload.hdl.layouts import Abi, FetchOutcome
 from .ids import IdPicker
 from .timer import TIMEOUT_BITS, Timer
 
+PAGE_BITS = 12
 WORDS_PER_PAGE = 4096 // 8
+
+# First word of a node: type 0x80, revision 1, and the size of the structure in the upper half.
+X64_HEADER = 24 << 16 | 0x0180
+X86_HEADER = 12 << 16 | 0x0180
 
 
 class SerialFetch(wiring.Component):
     """Reads each node it is asked for, and nothing else: one node per request, in order, whatever became of the read.
 
     A node that crosses 4 KB of bus address takes two reads, the second only after the first was good. A node is
-    ``BUS_ERROR`` if any of its beats failed, once the read is over, and ``TIMEOUT`` if a read was not over ``timeout``
-    clocks after ``ARVALID`` rose: its ID is then abandoned. A read whose final beat comes in just that clock is good.
+    ``BUS_ERROR`` if any of its beats failed, once the read is over, and ``TIMEOUT`` if none did and a read was not over
+    ``timeout`` clocks after ``ARVALID`` rose. At that clock the read ends in any case, and its ID is abandoned. A read
+    whose final beat comes in just that clock is good. A node that was read is ``BAD_HEADER`` if its first 32-bit word
+    differs in any bit from that of its ABI.
 
     Two more nodes are ``TIMEOUT``, without a read: one for which no ID is left, and one that waited for ``timeout``
     clocks behind an abandoned read whose address the bus has not accepted (it stays on offer, as AXI demands).
@@ -119,13 +126,21 @@ class SerialFetch(wiring.Component):
         is_odd_q = address_q[2]
         is_x86_odd_q = is_x86_q & is_odd_q
         is_last_beat = position_q == Mux(is_x86_q, 1, 2)
-        handle = Mux(is_x86_q, Mux(is_odd_q, high, low), beat.data)
+        # What each beat would be as the handle. After the first beat that is the header, which is judged there.
         handle_q = Signal.like(node.handle)
+        is_header = Signal()
+        is_header_q = Signal()
+        header = Mux(is_x86_q, X86_HEADER, X64_HEADER)
+        m.d.comb += is_header.eq(Mux(position_q == 1, handle_q[:32] == header, is_header_q))
+        m.d.sync += is_header_q.eq(is_header)
+
         outcome_q = Signal(FetchOutcome)
+        read_outcome = Mux(is_header, FetchOutcome.OK, FetchOutcome.BAD_HEADER)
         is_direct_node = Signal()
         m.d.comb += [
-            node.outcome.eq(Mux(is_direct_node, FetchOutcome.OK, outcome_q)),
-            node.handle.eq(Mux(is_direct_node, handle, handle_q)),
+            node.outcome.eq(Mux(is_direct_node, read_outcome, outcome_q)),
+            # In the upper half of a word no handle is handed over directly: there `Next` comes too late for that.
+            node.handle.eq(Mux(is_direct_node, beat.data, handle_q) & Cat(Const(-1, 32), (~is_x86_q).replicate(32))),
         ]
 
         def begin_read() -> None:
@@ -140,7 +155,10 @@ class SerialFetch(wiring.Component):
             begin_read()
 
         # Between nodes the registers follow the request, whether it is offered or not: that saves the wide registers
-        # from waiting for the decision to ask.
+        # from waiting for the decision to ask. The next page is said so that an adder's LUT also takes the request in.
+        do_turn_page = Signal()
+        page = address_q[PAGE_BITS:]
+        next_page = page - (~is_direct).replicate(len(page))
         with m.If(is_direct):
             m.d.sync += [
                 address_q.eq(request.address),
@@ -150,8 +168,14 @@ class SerialFetch(wiring.Component):
                 has_failed_q.eq(0),
                 id_q.eq(ids.id),
             ]
+        with m.Elif(do_turn_page):
+            # The lowest bits still say where in its word an x86 node starts.
+            m.d.sync += [
+                address_q.eq(Cat(address_q[:3], Const(0, PAGE_BITS - 3), next_page)),
+                beat_count_q.eq(Mux(is_x86_q | position_q[0], 1, 2)),
+            ]
 
-        def end_node(outcome: FetchOutcome) -> None:
+        def end_node(outcome: ValueLike) -> None:
             m.d.sync += outcome_q.eq(outcome)
             m.next = "DELIVER"
 
@@ -186,11 +210,14 @@ class SerialFetch(wiring.Component):
 
             with m.State("RECEIVE"):
                 with m.If(self.beats.valid):
-                    m.d.sync += [position_q.eq(position_q + 1), handle_q.eq(handle)]
+                    m.d.sync += [
+                        position_q.eq(position_q + 1),
+                        handle_q.eq(Cat(Mux(is_x86_odd_q, high, low), high)),
+                    ]
                     with m.If(beat.failed):
                         m.d.sync += has_failed_q.eq(1)
                     with m.If(position_q == 0):
-                        m.d.sync += [node.header.eq(Mux(is_x86_odd_q, high, low)), node.next.eq(high)]
+                        m.d.sync += node.next.eq(high)
                     with m.Elif(~is_x86_q | is_odd_q):
                         with m.If(position_q == 1):
                             m.d.sync += node.next.eq(Mux(is_x86_q, low, beat.data))
@@ -198,23 +225,20 @@ class SerialFetch(wiring.Component):
                     with m.If(beat.failed | has_failed_q):
                         end_node(FetchOutcome.BUS_ERROR)
                     with m.Elif(~is_last_beat):
-                        # Only the page changes: the lowest bits still say where in its word an x86 node starts.
-                        m.d.sync += [
-                            address_q.eq(Cat(address_q[:3], Const(0, 9), address_q[12:] + 1)),
-                            beat_count_q.eq(Mux(is_x86_q | position_q[0], 1, 2)),
-                        ]
+                        m.d.comb += do_turn_page.eq(1)
                         m.next = "OFFER_SECOND"
                     with m.Elif(is_x86_odd_q):
-                        end_node(FetchOutcome.OK)
+                        end_node(read_outcome)
                     with m.Else():
                         m.d.comb += [self.nodes.valid.eq(1), is_direct_node.eq(1)]
                         with m.If(self.nodes.ready):
                             m.next = "IDLE"
                         with m.Else():
-                            end_node(FetchOutcome.OK)
+                            end_node(read_outcome)
                 with m.Elif(timer.is_expired):
                     m.d.comb += self.abandons.valid.eq(1)
-                    end_node(FetchOutcome.TIMEOUT)
+                    has_failed = has_failed_q | (self.beats.valid & beat.failed)
+                    end_node(Mux(has_failed, FetchOutcome.BUS_ERROR, FetchOutcome.TIMEOUT))
 
             with m.State("OFFER_SECOND"):
                 m.d.comb += timer.do_start.eq(1)

@@ -1,6 +1,6 @@
 """When a read has taken too long."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,13 +29,16 @@ class Timer(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        # Counts to below zero, so that the sign bit alone says it: no comparator stands before a decision.
-        left_count = Signal(signed(TIMEOUT_BITS + 1))
-        is_limited = Signal()
+        # The complement of the clocks left, which go down to 1 and stay there; a 0 that was loaded stays, and never
+        # expires.
+        not_left_count = Signal(TIMEOUT_BITS)
+        is_over = Signal()
+        m.d.comb += [is_over.eq(not_left_count[1:].all()), self.is_expired.eq(is_over & ~not_left_count[0])]
 
+        # 1 is added in a way that lets an adder's LUT also take the programmed count in: no second LUT per bit.
+        is_counting = ~self.do_start
         with m.If(self.do_start):
-            m.d.sync += [left_count.eq(self.clock_count - 2), is_limited.eq(self.clock_count.any())]
-        with m.Elif(left_count >= 0):
-            m.d.sync += left_count.eq(left_count - 1)
-        m.d.comb += self.is_expired.eq(is_limited & (left_count < 0))
+            m.d.sync += not_left_count.eq(~self.clock_count)
+        with m.Elif(~is_over):
+            m.d.sync += not_left_count.eq(not_left_count - is_counting.replicate(TIMEOUT_BITS))
         return m

@@ -11,13 +11,6 @@ from saoffload.hdl.layouts import COUNT_BITS, LIST_ADDRESS_BITS, TAG_BITS, Abi, 
 from .loop import LoopDetector
 from .windows import WindowCheckSignature
 
-# First word of a node: type 0x80, revision 1, and the size of the structure in the upper half.
-X64_HEADER = 24 << 16 | 0x0180
-X86_HEADER = 12 << 16 | 0x0180
-
-LARGEST_BUDGET = (1 << COUNT_BITS) - 1
-"""What budget 0 means."""
-
 UNANSWERED_BITS = 4
 """Deletes handed over and not answered: at 15 the next node waits. Tables answer in fewer clocks than 15 nodes take."""
 
@@ -37,7 +30,7 @@ class Walker(wiring.Component):
     Parameters
     ----------
     config : :class:`EngineConfig`
-        Width of a bus address.
+        Width of a bus address, and what the loop detection needs to know of the windows.
 
     Members
     -------
@@ -84,6 +77,7 @@ class Walker(wiring.Component):
     visited_address: Signal
 
     def __init__(self, config: EngineConfig):
+        self._config = config
         super().__init__(
             {
                 "commands": In(stream.Signature(layouts.COMMAND)),
@@ -106,21 +100,38 @@ class Walker(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.loop = loop = LoopDetector()
+        m.submodules.loop = loop = LoopDetector(self._config)
         command, node, result = self.commands.payload, self.nodes.payload, self.results.payload
 
         # The command, and the list address that is next: judged, asked for, waited for.
         tag_q = Signal(TAG_BITS)
         abi_q = Signal(Abi)
         address_q = Signal(LIST_ADDRESS_BITS)
-        left_count = Signal(COUNT_BITS)
         is_at_head_q = Signal()
+
+        is_accepting = Signal()
+        is_judging_head = Signal()
+        is_last_of_budget = Signal()
 
         do_start = Signal()
         do_visit = Signal()
         can_visit = Signal()
         is_drained = Signal()
-        self._add_deletes(m, do_start=do_start, do_visit=do_visit, can_visit=can_visit, is_drained=is_drained)
+        self._add_deletes(
+            m,
+            is_accepting=is_accepting,
+            do_start=do_start,
+            do_visit=do_visit,
+            can_visit=can_visit,
+            is_drained=is_drained,
+        )
+        self._add_budget(
+            m,
+            is_accepting=is_accepting,
+            is_judging_head=is_judging_head,
+            do_visit=do_visit,
+            is_last_of_budget=is_last_of_budget,
+        )
 
         # Judging takes 1 clock. It begins while the node before is still being checked, with its `Next` as fetched.
         is_waiting_q = Signal()
@@ -131,6 +142,7 @@ class Walker(wiring.Component):
             self.check.address.eq(Mux(is_waiting_q, node.next, address_q)),
             self.check.abi.eq(abi_q),
             loop.do_start.eq(do_start),
+            loop.visited_count.eq(result.visited),
             loop.node_address.eq(address_q),
             loop.next_address.eq(self.check.address),
         ]
@@ -140,7 +152,6 @@ class Walker(wiring.Component):
             is_null_q.eq(self.check.address == 0),
             is_misaligned_q.eq(self.check.address[:2].any() | ((abi_q == Abi.X64) & self.check.address[2])),
         ]
-        is_header_good = node.header == Mux(abi_q == Abi.X86, X86_HEADER, X64_HEADER)
 
         # An abort counts from the clock after its strobe, so that no decision waits for a comparison of tags.
         is_undecided = Signal()
@@ -154,14 +165,13 @@ class Walker(wiring.Component):
 
         with m.FSM() as fsm:
             with m.State("ACCEPT"):
-                m.d.comb += self.commands.ready.eq(1)
+                m.d.comb += [self.commands.ready.eq(1), is_accepting.eq(1)]
                 with m.If(self.commands.valid):
                     m.d.comb += do_start.eq(1)
                     m.d.sync += [
                         tag_q.eq(command.tag),
                         abi_q.eq(command.abi),
                         address_q.eq(Mux(command.opcode == Opcode.DELETE, 0, command.head)),
-                        left_count.eq(Mux(command.budget == 0, LARGEST_BUDGET, command.budget)),
                         is_at_head_q.eq(1),
                         is_too_long_q.eq(0),
                         self.is_aborted.eq(self.command_is_aborted | (self.do_abort & (self.abort_tag == command.tag))),
@@ -179,7 +189,7 @@ class Walker(wiring.Component):
                     end_walk(Status.OK)
 
             with m.State("JUDGE_HEAD"):
-                m.d.comb += is_undecided.eq(1)
+                m.d.comb += [is_undecided.eq(1), is_judging_head.eq(1)]
                 m.next = "DECIDE"
 
             with m.State("DECIDE"):
@@ -218,14 +228,13 @@ class Walker(wiring.Component):
                         end_walk(Status.BUS_ERROR)
                     with m.Elif(node.outcome == FetchOutcome.TIMEOUT):
                         end_walk(Status.TIMEOUT)
-                    with m.Elif(~is_header_good):
+                    with m.Elif(node.outcome == FetchOutcome.BAD_HEADER):
                         end_walk(Status.BAD_HEADER)
                     with m.Else():
                         m.d.comb += do_visit.eq(1)
                         m.d.sync += [
                             address_q.eq(node.next),
-                            left_count.eq(left_count - 1),
-                            is_too_long_q.eq(left_count == 1),
+                            is_too_long_q.eq(is_last_of_budget),
                             is_at_head_q.eq(0),
                         ]
                         m.next = "DECIDE"
@@ -256,7 +265,14 @@ class Walker(wiring.Component):
         return m
 
     def _add_deletes(
-        self, m: Module, *, do_start: Signal, do_visit: Signal, can_visit: Signal, is_drained: Signal
+        self,
+        m: Module,
+        *,
+        is_accepting: Signal,
+        do_start: Signal,
+        do_visit: Signal,
+        can_visit: Signal,
+        is_drained: Signal,
     ) -> None:
         """Hands over the handle of each visit and counts. ``can_visit`` falls only if the table takes its time."""
         result, answer = self.results.payload, self.delete_answers.payload
@@ -280,11 +296,37 @@ class Walker(wiring.Component):
             with m.Else():
                 m.d.sync += result.not_found.eq(result.not_found + 1)
 
-        with m.If(do_start):
-            # For a DELETE, which has its handle here; a walk overwrites it before it shows.
+        # Follows what is on offer while it shows nothing of its own, so that 64 bits wait for no decision.
+        with m.If(is_accepting):
             m.d.sync += handle_q.eq(self.commands.payload.head)
+        with m.Elif(self.nodes.ready):
+            m.d.sync += handle_q.eq(self.nodes.payload.handle)
+
+        with m.If(do_start):
             m.d.sync += [result.visited.eq(0), result.deleted.eq(0), result.not_found.eq(0)]
         with m.If(do_visit):
             m.d.sync += [has_handle_q.eq(1), result.visited.eq(result.visited + 1)]
-            with m.If(self.nodes.valid):
-                m.d.sync += handle_q.eq(self.nodes.payload.handle)
+
+    def _add_budget(
+        self, m: Module, *, is_accepting: Signal, is_judging_head: Signal, do_visit: Signal, is_last_of_budget: Signal
+    ) -> None:
+        """Says that the node to be visited is the last that the budget has room for."""
+        # The complement of the nodes left. Budget 0 starts with 2**32, kept as 0, and ends one node early: so it is
+        # 2**32 - 1.
+        not_left_count = Signal(COUNT_BITS)
+        is_largest_q = Signal()
+        is_below_4 = Signal()
+        left_below_4 = ~not_left_count[:2]
+        m.d.comb += [
+            is_below_4.eq(not_left_count[2:].all()),
+            is_last_of_budget.eq(is_below_4 & (left_below_4 == Mux(is_largest_q, 2, 1))),
+        ]
+        with m.If(is_judging_head):
+            m.d.sync += is_largest_q.eq(is_below_4 & (left_below_4 == 0))
+
+        # 1 is added in a way that lets an adder's LUT also take the budget in: no second LUT per bit.
+        is_counting = ~is_accepting
+        with m.If(is_accepting):
+            m.d.sync += not_left_count.eq(~self.commands.payload.budget)
+        with m.Elif(do_visit):
+            m.d.sync += not_left_count.eq(not_left_count - is_counting.replicate(COUNT_BITS))

@@ -1,6 +1,6 @@
 """Which host memory may be read, and where it lies on the bus."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -68,14 +68,18 @@ class WindowTable(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        # What a check needs of a window. A window that cannot hold any node is off. `last_x86_word` is the last word in
-        # which an x86 node may start; an x64 node, one word longer, must start before it. Bus and list addresses agree
-        # modulo 4096, so their difference is a number of pages.
+        # A window is no larger than the bus, so most of the arithmetic is about so many bits only.
+        self._low_bits = config.address_width - 3
+        # What a check needs of a window. A window that cannot hold any node is off. The last x86 word is the last word
+        # in which an x86 node may start; an x64 node, one word longer, must start before it. Its upper bits are those
+        # of the first word, plus 1 if it `crosses` into what they count. Both are kept as complements: to subtract them
+        # is to add. Bus and list addresses agree modulo 4096: their difference is a number of pages.
         self._window = data.StructLayout(
             {
                 "is_on": 1,
-                "first_word": WORD_BITS,
-                "last_x86_word": WORD_BITS,
+                "not_first_word": WORD_BITS,
+                "not_last_x86_low": self._low_bits,
+                "crosses": 1,
                 "page_offset": config.address_width - PAGE_BITS,
             }
         )
@@ -111,10 +115,8 @@ class WindowTable(wiring.Component):
         for number, window_q in enumerate(windows_q):
             hold_q = Signal(name=f"hold_{number}_q")
             bus_page_q = Signal(self._config.address_width - PAGE_BITS, name=f"bus_page_{number}_q")
-            # One bit below the words makes "at most" (x86) of "below" (x64), at no comparator's cost.
-            ends_inside = Cat(is_x86, window_q.last_x86_word) > Cat(Const(0, 1), word)
             m.d.sync += [
-                hold_q.eq(window_q.is_on & is_in_abi & (word >= window_q.first_word) & ends_inside),
+                hold_q.eq(window_q.is_on & is_in_abi & self._is_inside(word, is_x86, window_q)),
                 bus_page_q.eq(page + window_q.page_offset),
             ]
             holds_q.append(hold_q)
@@ -128,11 +130,49 @@ class WindowTable(wiring.Component):
                 m.d.comb += bus_address[PAGE_BITS:].eq(bus_page_q)
         m.d.comb += [check.is_allowed.eq(Cat(holds_q).any()), check.bus_address.eq(bus_address)]
 
+    def _is_inside(self, word: Value, is_x86: Value, window: data.View) -> Value:
+        """Whether ``word`` lies from the window's first to its last word for a node of this ABI."""
+        # Subtractions, as sums with a complement. The carry into the last of them makes "beyond" (x86) "at or beyond".
+        past_first = (Cat(Const(1, 1), word) + Cat(Const(1, 1), window.not_first_word))[1:]
+        past_last = (Cat(~is_x86, word[: self._low_bits]) + Cat(~is_x86, window.not_last_x86_low))[1:]
+        is_below_end = ~past_last[self._low_bits]
+        if self._low_bits == WORD_BITS:
+            return past_first[WORD_BITS] & is_below_end
+        # Nearer to the first word than the bus is large: so the upper bits are those of the first word, or 1 more. They
+        # say whether the end, which may have 1 more too, is still far, to be looked at, or behind.
+        is_near = ~past_first[self._low_bits : WORD_BITS].any()
+        is_in_first_part = word[self._low_bits] != window.not_first_word[self._low_bits]
+        return is_near & Mux(is_in_first_part, window.crosses | is_below_end, window.crosses & is_below_end)
+
     def _add_writes(self, m: Module, windows_q: data.View) -> None:
         config = self._config
         write = self.writes.payload
-        # One bit more than a word number has: what ends at the very top is allowed, what wraps is not.
-        end_word_q = Signal(WORD_BITS + 1)
+        base, size, bus_base = write.base[3:], write.size[3:], write.bus_base[3:]
+        low, high = slice(0, self._low_bits), slice(self._low_bits, WORD_BITS)
+
+        # A size is used less 2 words: what a node needs at least. So it always fits, and no window below that is on.
+        is_empty_q = Signal()
+        shorter_q = Signal(self._low_bits)
+        shorter = size[low] - 2
+        is_below_2 = shorter[self._low_bits]
+
+        # `base` + `shorter`, and 1 more in JUDGE: there the carry says that the end lies beyond what the bits can name.
+        is_judging = Signal()
+        last_x86 = (Cat(Const(1, 1), base[low]) + Cat(is_judging, shorter_q))[1:]
+        carries = last_x86[self._low_bits]
+        bus_carries = (Cat(Const(1, 1), bus_base[low]) + Cat(Const(1, 1), shorter_q))[self._low_bits + 1]
+
+        # Upper bits of a size or a bus base are 0, or they are 1 in the few cases in which the end still is in reach.
+        is_size_large, is_bus_far = Const(0, 1), bus_carries & ~is_empty_q
+        is_far_off, is_base_last = Const(0, 1), Const(1, 1)
+        is_small = is_below_2
+        if self._low_bits < WORD_BITS:
+            is_small = is_below_2 & ~size[self._low_bits]
+            is_size_large = size[self._low_bits] & ~is_below_2
+            is_far_off = (size[high][1:] | bus_base[high][1:]).any()
+            is_bus_far = Mux(bus_base[self._low_bits], ~is_empty_q | bus_carries, is_bus_far)
+            is_base_last = base[high].all()
+
         is_refused_q = Signal()
         is_answering_q = Signal()
         m.d.comb += [
@@ -142,24 +182,28 @@ class WindowTable(wiring.Component):
         with m.If(self.write_answers.ready):
             m.d.sync += is_answering_q.eq(0)
 
-        # The write stays on offer until it is done, so nothing of it is kept here.
+        # The write stays on offer until it is done, so little of it is kept here.
         with m.FSM():
             with m.State("ALIGN"), m.If(self.writes.valid & ~is_answering_q):
                 is_unaligned = (write.base | write.size | write.bus_base)[:3].any()
                 is_off_page = write.base[:PAGE_BITS] != write.bus_base[:PAGE_BITS]
                 m.d.sync += [
-                    end_word_q.eq(write.base[3:] + write.size[3:]),
-                    is_refused_q.eq(self.is_locked | is_unaligned | is_off_page | (write.index >= config.windows)),
+                    shorter_q.eq(shorter),
+                    is_empty_q.eq(is_small),
+                    is_refused_q.eq(
+                        self.is_locked
+                        | is_unaligned
+                        | is_off_page
+                        | is_far_off
+                        | is_size_large
+                        | (write.index >= config.windows)
+                    ),
                 ]
                 m.next = "JUDGE"
             with m.State("JUDGE"):
-                bus_end_word = write.bus_base[3:] + write.size[3:]
-                m.d.sync += is_refused_q.eq(
-                    is_refused_q
-                    | self.is_locked
-                    | (end_word_q > 1 << WORD_BITS)
-                    | (bus_end_word > 1 << (config.address_width - 3))
-                )
+                m.d.comb += is_judging.eq(1)
+                is_past_the_top = is_base_last & carries & ~is_empty_q
+                m.d.sync += is_refused_q.eq(is_refused_q | self.is_locked | is_past_the_top | is_bus_far)
                 m.next = "COMMIT"
             with m.State("COMMIT"):
                 m.d.comb += self.writes.ready.eq(1)
@@ -167,9 +211,10 @@ class WindowTable(wiring.Component):
                 with m.If(~is_refused_q & ~self.is_locked):
                     window = windows_q[write.index]
                     m.d.sync += [
-                        window.is_on.eq(write.size[3:] >= 2),
-                        window.first_word.eq(write.base[3:]),
-                        window.last_x86_word.eq(end_word_q - 2),
+                        window.is_on.eq(~is_empty_q),
+                        window.not_first_word.eq(~base),
+                        window.not_last_x86_low.eq(~last_x86[low]),
+                        window.crosses.eq(carries),
                         window.page_offset.eq(write.bus_base[PAGE_BITS:] - write.base[PAGE_BITS:]),
                     ]
                 m.next = "ALIGN"

@@ -1,0 +1,1 @@
+"""Boards that the engine runs on: their tops, bitstreams and reports."""

@@ -1,0 +1,1 @@
+"""Everything that runs without hardware: reference model, simulations of the RTL, benches, the command line."""

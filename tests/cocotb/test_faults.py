@@ -1,0 +1,60 @@
+"""The random walks find what is wrong: deliberate faults in the RTL, each seen by the comparison with the model."""
+
+import inspect
+import textwrap
+
+import pytest
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.export import to_verilog
+from saoffload.hdl.table.lifecycle import BundleLifecycle
+from saoffload.hdl.walk.fetch import SerialFetch
+from saoffload.hdl.walk.windows import WindowTable
+from saoffload.sim.designs import TOP
+from saoffload.sim.runner import BenchError, build, run
+
+BENCH = "tests.cocotb.random_bench"
+SMALL = EngineConfig(
+    name="faulty", bundles=4, keys=4, ipv6=False, context_width=0, windows=2, command_depth=4, completion_depth=4
+)
+FAULTS = {
+    "a delete leaves the live bit": (BundleLifecycle, "elaborate", "(self.live | born) & ~died", "self.live | born"),
+    "no window is checked": (
+        WindowTable,
+        "_add_check",
+        "check.is_allowed.eq(Cat(holds_q).any())",
+        "check.is_allowed.eq(1)",
+    ),
+    "errors of the bus are ignored": (SerialFetch, "elaborate", "beat.failed | has_failed_q", "beat.failed & 0"),
+}
+
+pytestmark = pytest.mark.rtl
+
+
+def patch(monkeypatch: pytest.MonkeyPatch, component: type, method: str, old: str, new: str) -> None:
+    """Replaces one expression in a method of a component."""
+    function = getattr(component, method)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(old) == 1, f"{component.__name__}.{method} has {old!r} {source.count(old)} times"
+    scope: dict[str, object] = {}
+    exec(compile(source.replace(old, new), inspect.getfile(component), "exec"), function.__globals__, scope)
+    monkeypatch.setattr(component, method, scope[method])
+
+
+def walks() -> dict[str, int]:
+    simulation = build(to_verilog(SMALL), top=TOP)
+    job = {"seed": 1, "stall": "none", "first_round": 0, "nodes": 1000}
+    return run(simulation, bench=BENCH, job=job)
+
+
+def test_without_a_fault_they_agree() -> None:
+    assert walks()["nodes"] >= 1000
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    patch(monkeypatch, *FAULTS[fault])
+    with pytest.raises(BenchError) as caught:
+        walks()
+    print(caught.value)
+    assert caught.value.kind == "AssertionError"

@@ -1,0 +1,51 @@
+"""20,000 random nodes over random tables and broken lists, on the engine's Verilog, each step compared with the model.
+
+A failure names its seed, round and stall pattern; the same round alone runs again with
+
+    SAOFFLOAD_SEED=<seed> SAOFFLOAD_ROUND=<round> make test ARGS="-k random_walks"
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.cocotb.random_bench import PAUSE
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.sim.designs import TOP, engine_verilog
+from saoffload.sim.runner import Simulation, build, run
+
+BENCH = "tests.cocotb.random_bench"
+NODES = 20_000
+SEED = int(os.environ.get("SAOFFLOAD_SEED", "1"))
+SIMULATOR = os.environ.get("SAOFFLOAD_SIMULATOR", "verilator")
+#: Nothing is a power of two, so that every bound is its own.
+ODD = EngineConfig(name="odd", bundles=12, keys=15, context_width=8, windows=3, command_depth=5, completion_depth=4)
+
+pytestmark = pytest.mark.rtl
+
+
+@pytest.fixture(scope="module")
+def simulation() -> Simulation:
+    return build(engine_verilog(ODD), top=TOP, simulator=SIMULATOR)
+
+
+def job_of(stall: str, nodes: int) -> Iterator[tuple[str, Any]]:
+    yield from {"seed": SEED, "stall": stall, "first_round": 0, "nodes": nodes}.items()
+    if "SAOFFLOAD_ROUND" in os.environ:
+        yield "first_round", int(os.environ["SAOFFLOAD_ROUND"])
+        yield "rounds", 1
+
+
+@pytest.mark.parametrize("stall", PAUSE)
+def test_random_walks(simulation: Simulation, stall: str) -> None:
+    job = dict(job_of(stall, NODES // len(PAUSE)))
+    total = run(simulation, bench=BENCH, job=job)
+    print(f"seed {SEED}, stall pattern {stall}: {total}")
+    if "rounds" not in job:
+        assert total["nodes"] >= NODES // len(PAUSE)
+        assert 0 < total["deleted"] < total["nodes"]
+        # Every way to end that this memory can bring about did come about.
+        ends = ("OK", "MISALIGNED", "OUT_OF_WINDOW", "LOOP", "TOO_LONG", "BUS_ERROR", "BAD_HEADER", "ABORTED")
+        assert [end for end in ends if not total.get(end)] == []

@@ -1,0 +1,126 @@
+"""Measures what the README states and writes it down: docs/figures.json, and the table between the README's marks.
+
+    python tools/figures.py            walks, the model's speed, and the bitstreams of all boards
+    python tools/figures.py --walks    walks and the model's speed alone; the bitstreams' figures stay as they were
+
+Clocks, LUTs, block RAMs and Fmax are exact; the model's speed is that of the machine it runs on.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from saoffload.host.lists import ListBuilder
+from saoffload.host.register_map import Abi
+from saoffload.host.structures import NODE_LAYOUTS
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "docs" / "figures.json"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+BOARDS = ("ulx3s-85f", "icebreaker")
+LATENCIES = (1, 13, 100)
+NODE_COUNT = 1000
+BASE = 0xFFFF_8000_1234_0000
+X86_BASE = 0x1234_0000
+
+
+def run_json(*command: str) -> Any:
+    """What a command prints with --json."""
+    ran = subprocess.run([sys.executable, "-m", *command, "--json"], capture_output=True, text=True, check=False)
+    if not ran.stdout.strip():
+        sys.exit(f"error: {' '.join(command)} failed:\n{ran.stderr}")
+    return json.loads(ran.stdout)
+
+
+def measure_walks(folder: Path) -> list[dict[str, Any]]:
+    """Clocks per node of scattered lists, each node deleting one bundle."""
+    handles = [0x8000_0000 + index for index in range(NODE_COUNT)]
+    bundles = [
+        {"handle": hex(handle), "sas": [{"spi": hex(handle & 0xFFFF), "dst": "192.0.2.1", "protocol": "esp"}]}
+        for handle in handles
+    ]
+    table = folder / "table.json"
+    table.write_text(json.dumps({"bundles": bundles}))
+    rows = []
+    for abi in (Abi.X64, Abi.X86):
+        name = abi.name.lower()
+        builder = ListBuilder(base=BASE if abi == Abi.X64 else X86_BASE, size=1 << 20, abi=abi, seed=1)
+        placed = builder.scattered(handles)
+        image = folder / f"{name}.bin"
+        image.write_bytes(builder.image())
+        split_count = sum(address % 4096 + NODE_LAYOUTS[abi].size > 4096 for address in placed.addresses)
+        for latency in LATENCIES:
+            files = ["--image", str(image), "--base", hex(builder.window.base), "--table", str(table)]
+            options = ["--head", hex(placed.head), "--abi", name, "--bundles", "1024", "--latency", str(latency)]
+            walk = run_json("saoffload.sim.cli", "walk", *files, *options)
+            if not walk["agree"] or walk["deleted"] != NODE_COUNT:
+                sys.exit(f"error: the {name} walk at latency {latency} went wrong: {walk['status']}")
+            rows.append(
+                {
+                    "abi": name,
+                    "latency": latency,
+                    "nodes": NODE_COUNT,
+                    "nodes_across_4_kb": split_count,
+                    "cycles_per_node": round(walk["cycles_per_node"], 3),
+                }
+            )
+    return rows
+
+
+def table_of(figures: dict[str, Any]) -> str:
+    """The figures as the README shows them."""
+    lines = [
+        f"Walks of {NODE_COUNT} scattered nodes, clocks per node, from the walker taking the command to its completion",
+        "standing in the queue; L is the memory's latency in clocks.",
+        "",
+        "| nodes | " + " | ".join(f"L = {latency}" for latency in LATENCIES) + " |",
+        "|---|" + "---|" * len(LATENCIES),
+    ]
+    for abi in ("x64", "x86"):
+        cells = [f"{row['cycles_per_node']:.2f}" for row in figures["walks"] if row["abi"] == abi]
+        lines.append(f"| {abi} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "| board | preset | LUT | FF | block RAM | Fmax | clock | seed |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for board in figures["boards"]:
+        size = f"{board['lut']:,} | {board['ff']:,} | {board['bram']}"
+        speed = f"{board['fmax_mhz']:.1f} MHz | {board['clock_mhz']:g} MHz, {'met' if board['met'] else 'missed'}"
+        lines.append(f"| `{board['board']}` | `{board['preset']}` | {size} | {speed} | {board['seed']} |")
+    lines += [
+        "",
+        f"Reference model: {figures['model_nodes_per_second']:,} nodes per second with the full list of events.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, write the JSON, and put the table into the README."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--walks", action="store_true", help="leave the bitstreams' figures as they are")
+    arguments = parser.parse_args()
+    figures: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {"boards": []}
+    if not arguments.walks:
+        figures["boards"] = []
+        for board in BOARDS:
+            report = run_json("saoffload.sim.cli", "build", board)
+            del report["bitstream"]
+            figures["boards"].append(report)
+    with tempfile.TemporaryDirectory() as folder:
+        figures["walks"] = measure_walks(Path(folder))
+    speed = run_json("saoffload.sim.model.speed")
+    figures["model_nodes_per_second"] = int(speed["nodes_per_second"]) // 1000 * 1000
+    FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
+    before, _, rest = README.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    README.write_text(f"{before}{BEGIN}\n{table_of(figures)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
