@@ -91,7 +91,7 @@ class Judge:
 
     def expect_key(self, key: Key) -> list[dict[str, Any] | None]:
         """The answers to a key lookup that are right now: one, or two while a bundle is being added."""
-        candidates: list[dict[str, int]] = [dict(self.live)]
+        candidates: list[dict[int, Bundle]] = [dict(self.live)]
         if self.is_flushing:
             return [None]
         if self.adding is not None and not self.adding.is_outbound:

@@ -12,12 +12,12 @@ from .records import record_layout
 
 def index_of(config: EngineConfig, handle: Value) -> Value:
     """The index that a handle names, in range or not."""
-    return handle[: config.index_bits]
+    return Value.cast(handle[: config.index_bits])
 
 
 def generation_of(config: EngineConfig, handle: Value) -> Value:
     """The generation that a handle names."""
-    return handle[config.index_bits : HANDLE_BITS - 1]
+    return Value.cast(handle[config.index_bits : HANDLE_BITS - 1])
 
 
 def is_well_formed(config: EngineConfig, handle: Value) -> Value:
@@ -33,7 +33,7 @@ def to_handle(config: EngineConfig, index: Value, generation: Value) -> Value:
     """The handle of the owner of ``index`` in ``generation``."""
     assert len(index) == config.index_bits
     assert len(generation) == config.generation_bits
-    return Cat(index, generation, Const(1, 1))
+    return Value.cast(Cat(index, generation, Const(1, 1)))
 
 
 class NamedBundle(wiring.Component):

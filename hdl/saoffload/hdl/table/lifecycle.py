@@ -110,7 +110,7 @@ class BundleLifecycle(wiring.Component):
         return m
 
     def _one_hot(self, strobe: Value, index: Value) -> Value:
-        return (strobe << index)[: self._config.bundles]
+        return Value.cast((strobe << index)[: self._config.bundles])
 
     def _elaborate_free_search(self, m: Module, taken: Signal) -> None:
         """Look at one index per clock, round and round, until one is free; reuse is as late as the table is large."""

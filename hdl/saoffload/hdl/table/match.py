@@ -42,7 +42,7 @@ def encode(one_hot: Value) -> Value:
         Cat(one_hot[number] for number in range(count) if number >> bit & 1).any()
         for bit in range(max(1, (count - 1).bit_length()))
     ]
-    return Cat(bits)
+    return Value.cast(Cat(bits))
 
 
 class MatchSignature(wiring.Signature):
@@ -129,4 +129,4 @@ class MatchArray(wiring.Component):
         """All of a stored key but its destination."""
         layout = key.shape()
         assert isinstance(layout, data.StructLayout)
-        return Cat(Value.cast(key[name]) for name in layout.members if name != "destination")
+        return Value.cast(Cat(Value.cast(key[name]) for name in layout.members if name != "destination"))
