@@ -16,11 +16,12 @@ LIMITS = {"icebreaker": (5280, 5280, 30), "ulx3s-85f": (83640, 83640, 208)}
 
 
 @pytest.mark.synth
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("board", "family"),
     [
-        pytest.param("icebreaker", "ice40"),
-        pytest.param("ulx3s-85f", "ecp5", marks=pytest.mark.nightly),
+        ("icebreaker", "ice40"),
+        ("ulx3s-85f", "ecp5"),
     ],
 )
 def test_bitstream_fits_and_meets_the_clock(board, family, tmp_path):

@@ -22,7 +22,7 @@ from tests.unit.walk_bench import X64, X86, Abi, DeletePort
 
 from saoffload.hdl.config import preset
 from saoffload.hdl.layouts import FetchOutcome, Opcode, Status
-from saoffload.hdl.walk import walker
+from saoffload.hdl.walk import budget
 from saoffload.hdl.walk.loop import LoopDetector
 from saoffload.hdl.walk.walker import Walker
 
@@ -217,16 +217,16 @@ def test_budget_is_taken_whole(budget: int) -> None:
 
 def test_budget_0_is_the_largest_number_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shown with budgets of 3 bits, where it is 7 nodes."""
-    monkeypatch.setattr(walker, "COUNT_BITS", 3)
+    monkeypatch.setattr(budget, "COUNT_BITS", 3)
     bed = Bed()
     addresses = [0x1000 + 0x20 * number for number in range(12)]
     for address, next_address in zip(addresses, [*addresses[1:], 0], strict=True):
         bed.around.nodes[address] = node(next_address, 0)
 
     async def bench(ctx: Any) -> None:
-        for budget in (0, 7, 6, 4, 3, 2, 1, 0):
-            result = await bed.walk(ctx, addresses[0], budget=budget)
-            assert (result["status"], result["visited"]) == (Status.TOO_LONG, budget or 7)
+        for count in (0, 7, 6, 4, 3, 2, 1, 0):
+            result = await bed.walk(ctx, addresses[0], budget=count)
+            assert (result["status"], result["visited"]) == (Status.TOO_LONG, count or 7)
 
     bed.run(bench)
 

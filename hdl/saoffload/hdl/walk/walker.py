@@ -6,8 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.layouts import COUNT_BITS, LIST_ADDRESS_BITS, TAG_BITS, Abi, FetchOutcome, Opcode, Status
+from saoffload.hdl.layouts import LIST_ADDRESS_BITS, TAG_BITS, Abi, FetchOutcome, Opcode, Status
 
+from .budget import Budget
 from .loop import LoopDetector
 from .windows import WindowCheckSignature
 
@@ -100,6 +101,7 @@ class Walker(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        m.submodules.budget = budget = Budget()
         m.submodules.loop = loop = LoopDetector(self._config)
         command, node, result = self.commands.payload, self.nodes.payload, self.results.payload
 
@@ -109,29 +111,11 @@ class Walker(wiring.Component):
         address_q = Signal(LIST_ADDRESS_BITS)
         is_at_head_q = Signal()
 
-        is_accepting = Signal()
-        is_judging_head = Signal()
-        is_last_of_budget = Signal()
-
         do_start = Signal()
         do_visit = Signal()
         can_visit = Signal()
         is_drained = Signal()
-        self._add_deletes(
-            m,
-            is_accepting=is_accepting,
-            do_start=do_start,
-            do_visit=do_visit,
-            can_visit=can_visit,
-            is_drained=is_drained,
-        )
-        self._add_budget(
-            m,
-            is_accepting=is_accepting,
-            is_judging_head=is_judging_head,
-            do_visit=do_visit,
-            is_last_of_budget=is_last_of_budget,
-        )
+        self._add_deletes(m, do_start=do_start, do_visit=do_visit, can_visit=can_visit, is_drained=is_drained)
 
         # Judging takes 1 clock. It begins while the node before is still being checked, with its `Next` as fetched.
         is_waiting_q = Signal()
@@ -141,6 +125,9 @@ class Walker(wiring.Component):
         m.d.comb += [
             self.check.address.eq(Mux(is_waiting_q, node.next, address_q)),
             self.check.abi.eq(abi_q),
+            budget.budget.eq(command.budget),
+            budget.is_loading.eq(self.commands.ready),
+            budget.do_visit.eq(do_visit),
             loop.do_start.eq(do_start),
             loop.visited_count.eq(result.visited),
             loop.node_address.eq(address_q),
@@ -165,7 +152,7 @@ class Walker(wiring.Component):
 
         with m.FSM() as fsm:
             with m.State("ACCEPT"):
-                m.d.comb += [self.commands.ready.eq(1), is_accepting.eq(1)]
+                m.d.comb += self.commands.ready.eq(1)
                 with m.If(self.commands.valid):
                     m.d.comb += do_start.eq(1)
                     m.d.sync += [
@@ -189,7 +176,7 @@ class Walker(wiring.Component):
                     end_walk(Status.OK)
 
             with m.State("JUDGE_HEAD"):
-                m.d.comb += [is_undecided.eq(1), is_judging_head.eq(1)]
+                m.d.comb += [is_undecided.eq(1), budget.do_settle.eq(1)]
                 m.next = "DECIDE"
 
             with m.State("DECIDE"):
@@ -234,7 +221,7 @@ class Walker(wiring.Component):
                         m.d.comb += do_visit.eq(1)
                         m.d.sync += [
                             address_q.eq(node.next),
-                            is_too_long_q.eq(is_last_of_budget),
+                            is_too_long_q.eq(budget.is_last),
                             is_at_head_q.eq(0),
                         ]
                         m.next = "DECIDE"
@@ -265,14 +252,7 @@ class Walker(wiring.Component):
         return m
 
     def _add_deletes(
-        self,
-        m: Module,
-        *,
-        is_accepting: Signal,
-        do_start: Signal,
-        do_visit: Signal,
-        can_visit: Signal,
-        is_drained: Signal,
+        self, m: Module, *, do_start: Signal, do_visit: Signal, can_visit: Signal, is_drained: Signal
     ) -> None:
         """Hands over the handle of each visit and counts. ``can_visit`` falls only if the table takes its time."""
         result, answer = self.results.payload, self.delete_answers.payload
@@ -297,7 +277,7 @@ class Walker(wiring.Component):
                 m.d.sync += result.not_found.eq(result.not_found + 1)
 
         # Follows what is on offer while it shows nothing of its own, so that 64 bits wait for no decision.
-        with m.If(is_accepting):
+        with m.If(self.commands.ready):
             m.d.sync += handle_q.eq(self.commands.payload.head)
         with m.Elif(self.nodes.ready):
             m.d.sync += handle_q.eq(self.nodes.payload.handle)
@@ -306,27 +286,3 @@ class Walker(wiring.Component):
             m.d.sync += [result.visited.eq(0), result.deleted.eq(0), result.not_found.eq(0)]
         with m.If(do_visit):
             m.d.sync += [has_handle_q.eq(1), result.visited.eq(result.visited + 1)]
-
-    def _add_budget(
-        self, m: Module, *, is_accepting: Signal, is_judging_head: Signal, do_visit: Signal, is_last_of_budget: Signal
-    ) -> None:
-        """Says that the node to be visited is the last that the budget has room for."""
-        # The complement of the nodes left. Budget 0 starts with 2**32, kept as 0, and ends one node early: so it is
-        # 2**32 - 1.
-        not_left_count = Signal(COUNT_BITS)
-        is_largest_q = Signal()
-        is_below_4 = Signal()
-        left_below_4 = ~not_left_count[:2]
-        m.d.comb += [
-            is_below_4.eq(not_left_count[2:].all()),
-            is_last_of_budget.eq(is_below_4 & (left_below_4 == Mux(is_largest_q, 2, 1))),
-        ]
-        with m.If(is_judging_head):
-            m.d.sync += is_largest_q.eq(is_below_4 & (left_below_4 == 0))
-
-        # 1 is added in a way that lets an adder's LUT also take the budget in: no second LUT per bit.
-        is_counting = ~is_accepting
-        with m.If(is_accepting):
-            m.d.sync += not_left_count.eq(~self.commands.payload.budget)
-        with m.Elif(do_visit):
-            m.d.sync += not_left_count.eq(not_left_count - is_counting.replicate(COUNT_BITS))
