@@ -124,7 +124,6 @@ def bridge_on_a_terminal(bridge: Bridge) -> Iterator[str]:
 
 
 def test_a_terminal_carries_reads_and_writes():
-    pytest.importorskip("serial")
     bridge = Bridge()
     bridge.registers[0x7FC] = 0xFFFF_FFFF
     with bridge_on_a_terminal(bridge) as device:
@@ -139,7 +138,6 @@ def test_a_terminal_carries_reads_and_writes():
 
 
 def test_a_missing_device_is_one_line_that_names_it():
-    pytest.importorskip("serial")
     with pytest.raises(Exception, match=r"cannot open /dev/no-such-port") as failure:
         SerialTransport.open("/dev/no-such-port")
     assert "\n" not in str(failure.value)
