@@ -7,6 +7,7 @@ import pytest
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.export import to_verilog
+from saoffload.hdl.table.drain import EpochDrain
 from saoffload.hdl.table.lifecycle import BundleLifecycle
 from saoffload.hdl.walk.fetch import SerialFetch
 from saoffload.hdl.walk.windows import WindowTable
@@ -14,6 +15,7 @@ from saoffload.sim.designs import TOP
 from saoffload.sim.runner import BenchError, build, run
 
 BENCH = "tests.cocotb.random_bench"
+GRACE_BENCH = "tests.cocotb.grace_bench"
 SMALL = EngineConfig(
     name="faulty", bundles=4, keys=4, ipv6=False, context_width=0, windows=2, command_depth=4, completion_depth=4
 )
@@ -58,3 +60,11 @@ def test_a_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
         walks()
     print(caught.value)
     assert caught.value.kind == "AssertionError"
+
+
+def test_a_completion_that_comes_too_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drain of one device was tested with OR where AND was meant."""
+    patch(monkeypatch, EpochDrain, "elaborate", "Cat(empty).all()", "Cat(empty).any()")
+    job = {"cases": [{"command": "walk", "kind": kind} for kind in ("key", "handle")]}
+    results = run(build(to_verilog(SMALL), top=TOP), bench=GRACE_BENCH, job=job)
+    assert [result["early"] for result in results] == [1, 1]

@@ -66,6 +66,6 @@ def _build(root: Path, result: Path, build: Callable[[Path], None]) -> None:
 def _remove_unused(root: Path) -> None:
     oldest = time.time() - _UNUSED_DAYS * _DAY
     for entry in root.iterdir():
-        # A lock file may be held, and an unfinished build may be somebody's: both are small, or removed by the next.
-        if entry.is_dir() and ".part-" not in entry.name and entry.stat().st_mtime < oldest:
+        # Lock files stay: removing one that is held would let two builds run at once.
+        if entry.is_dir() and entry.stat().st_mtime < oldest:
             shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""No completion, whatever it says, comes while an answer of before is in use; none waits for an answer of after."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from saoffload.hdl.config import preset
+from saoffload.sim.designs import TOP, engine_verilog
+from saoffload.sim.runner import build, run
+
+BENCH = "tests.cocotb.grace_bench"
+#: Command, how it ends, and whether a lookup of the deleted bundle hits afterwards.
+COMMANDS = {
+    "walk": ("OK", 0),
+    "empty walk": ("OK", 1),
+    "refused walk": ("OUT_OF_WINDOW", 1),
+    "delete": ("OK", 0),
+    "delete of nothing": ("OK", 1),
+    "flush": ("OK", 0),
+}
+CASES = list(product(COMMANDS, ("key", "handle")))
+
+pytestmark = pytest.mark.rtl
+
+
+@pytest.fixture(scope="module")
+def results() -> list[dict[str, Any]]:
+    """All cases in one run of the simulator."""
+    simulation = build(engine_verilog(preset("tiny")), top=TOP)
+    job = {"cases": [{"command": command, "kind": kind} for command, kind in CASES]}
+    return run(simulation, bench=BENCH, job=job)
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_grace_period(case: tuple[str, str], results: list[dict[str, Any]]) -> None:
+    status, hit_after = COMMANDS[case[0]]
+    assert results[CASES.index(case)] == {"hits": [1, hit_after], "early": 0, "late": [status]}
