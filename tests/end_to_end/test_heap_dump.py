@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from tests.end_to_end.command import run_json
 
-from saoffload.host.structures import Abi, node_size
+from saoffload.host.register_map import Abi
+from saoffload.host.structures import NODE_LAYOUTS
 
 SOURCE = Path(__file__).with_name("heap_dump.c")
 NODE_COUNT = 1000
@@ -77,7 +78,7 @@ def test_a_thousand_nodes_of_a_real_heap(heap_dump: Path, abi: str, tmp_path: Pa
     assert {node["result"] for node in result["nodes"]} == {"deleted"}
 
     # One round trip and four clocks per node; a node across 4 KB of bus address takes two reads, so two round trips.
-    size = node_size(Abi.X64 if abi == "x64" else Abi.X86)
+    size = NODE_LAYOUTS[Abi.X64 if abi == "x64" else Abi.X86].size
     split_count = sum(node % PAGE + size > PAGE for node in heap.nodes)
     assert result["latency"] == LATENCY
     assert result["cycles"] <= (NODE_COUNT + split_count) * (LATENCY + 4)

@@ -31,8 +31,8 @@ from .toolchain import Icarus, SimulatorError, Verilator, find_icarus, find_veri
 SIMULATORS = ("verilator", "icarus")
 WAVE_FORMATS = ("vcd", "fst")
 
-# Measured on the engine (README, "How fast"): without -fno-expand the C++ is twice as long, with -O2 it takes half as
-# long again to compile, and neither makes short simulations end sooner.
+# Measured on preset small, CPU time to build and clocks per second: -O0 25 s, 16 k; -O1 33 s, 107 k; -O2 41 s, 127 k.
+# Without -fno-expand -O1 takes 36 s and runs 221 k, but the C++ is 1.8 times as long: 24 MB for 1,024 bundles.
 _VERILATOR_OPTIONS = (
     "--cc", "--exe", "--vpi", "--prefix", "Vtop", "-fno-expand", "--output-split", "5000", "-Wno-lint",
 )  # fmt: skip
