@@ -6,8 +6,8 @@ else a heap holds and serve as guard bytes. It writes nodes into it and says whe
     builder = ListBuilder(base=0x7F00_0000_0000, size=1 << 20, bus_base=0x10_0000, seed=1)
     placed = builder.scattered([0x8000_0001, 0x8000_0002, 0x8000_0003])
     memory[builder.bus_base:] = builder.image()      # what the bus sees
-    await driver.set_window(0, builder.window)       # how list addresses become bus addresses
-    await driver.submit_walk(placed.head)
+    await driver.windows.set(0, builder.window)       # how list addresses become bus addresses
+    await driver.commands.submit_walk(placed.head)
 
 All addresses taken and returned are list addresses: what ``Next`` holds. ``bus_address`` translates.
 """
