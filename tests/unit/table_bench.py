@@ -188,7 +188,10 @@ class TableBench:
         self.bad_retire_count = 0
 
     async def watch(self, ctx: Any) -> None:
-        """Sample every port in every clock; what ends in a clock is judged before what is answered in it."""
+        """Sample every port in every clock; what ends in a clock is judged before what is answered in it.
+
+        An add that was taken is no longer offered: nobody needs to wait for that.
+        """
         dut, judge = self.dut, self.judge
         streams = [
             dut.flushes, dut.flush_answers, dut.delete_answers, dut.add_answers, dut.grace_answers, dut.graces,
@@ -207,6 +210,8 @@ class TableBench:
             self._judge_ends(seen, taken)
             self._judge_lookups(seen, taken)
             judge.clock += 1
+            if taken[id(dut.adds)]:
+                ctx.set(dut.adds.valid, 0)
 
     def _judge_ends(self, seen: dict[int, Any], taken: dict[int, bool]) -> None:
         dut, judge = self.dut, self.judge
@@ -277,14 +282,21 @@ class TableBench:
 
     async def add(self, ctx: Any, bundle: Bundle) -> tuple[AddResult, int]:
         """Offer one bundle and return its answer."""
+        return await self.answer_of_add(ctx, self.offer_add(ctx, bundle))
+
+    def offer_add(self, ctx: Any, bundle: Bundle) -> int:
+        """Offer one bundle until it is answered; returns the number of its answer."""
         assert self.judge.adding is None
         self.judge.adding = bundle
-        before = len(self.add_results)
         ctx.set(self.dut.adds.payload, bundle.bits())
-        await self.handshake(ctx, self.dut.adds)
-        while len(self.add_results) == before:
+        ctx.set(self.dut.adds.valid, 1)
+        return len(self.add_results)
+
+    async def answer_of_add(self, ctx: Any, number: int) -> tuple[AddResult, int]:
+        """Wait for the answer of this number."""
+        while len(self.add_results) <= number:
             await ctx.tick()
-        answer = self.add_results[-1]
+        answer = self.add_results[number]
         return answer["result"], answer["handle"]
 
     async def lookup(self, ctx: Any, kind: str, asked: Key | int, *, retires: bool = True) -> dict[str, Any]:

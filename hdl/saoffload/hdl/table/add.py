@@ -192,7 +192,8 @@ class Add(wiring.Component):
     def _scan(self, m: Module, keys: list, key_count: Signal) -> dict:
         """Read every entry in use once: is a key there already, live or dead, and which entries are unused?"""
         config, store = self._config, self.store
-        entry = range(config.keys + 2)
+        # What a full table would need for two more keys must not come round to a number that fits.
+        entry = range(config.keys + 3)
         do_start = Signal()
         is_scanning = Signal()
         is_read = Signal()
