@@ -12,6 +12,8 @@ SPI_BITS = 32
 DESTINATION_BITS = 128
 WIDE_HANDLE_BITS = 64
 """A handle as hosts hold it, pointer-sized: all its bits count, so all of them travel to the table."""
+SEED_BITS = 64
+"""The seed of a hash table."""
 TAG_BITS = 32
 COUNT_BITS = 32
 LIST_ADDRESS_BITS = 64
