@@ -150,7 +150,7 @@ class Model:
 
     @property
     def lost_count(self) -> int:
-        return sum(not read.has_reader for read in self.reads.values())
+        return sum(not read.has_reader for read in self.reads.values()) + (not self.offer_has_reader)
 
     def step(self, *, offered: Any, accepted: Any, abandoned: Any, answered: Any) -> tuple[dict[str, int] | None, bool]:
         beat, is_unknown = self._answer(answered) if answered else (None, False)
@@ -464,9 +464,9 @@ class Abandon:
 
 
 ABANDONS = (
-    Abandon(name="as-offered", clock=0, delivered_count=0, lost_clocks=range(12, 26)),
-    Abandon(name="on-offer", clock=5, delivered_count=0, lost_clocks=range(12, 26)),
-    Abandon(name="just-before-acceptance", clock=9, delivered_count=0, lost_clocks=range(12, 26)),
+    Abandon(name="as-offered", clock=0, delivered_count=0, lost_clocks=range(2, 26)),
+    Abandon(name="on-offer", clock=5, delivered_count=0, lost_clocks=range(7, 26)),
+    Abandon(name="just-before-acceptance", clock=9, delivered_count=0, lost_clocks=range(11, 26)),
     Abandon(name="with-acceptance", clock=10, delivered_count=0, lost_clocks=range(12, 26)),
     Abandon(name="just-after-acceptance", clock=11, delivered_count=0, lost_clocks=range(13, 26)),
     Abandon(name="before-first-beat", clock=19, delivered_count=0, lost_clocks=range(21, 26)),

@@ -20,8 +20,8 @@ class ReadMaster(wiring.Component):
 
     An ID has at most one read outstanding, from the acceptance of its address to the beat with RLAST, whatever the
     requester heard in between: a request of an ID with a read outstanding waits, and ``ARVALID`` is 0 meanwhile. An ID
-    that is outstanding without a reader is *lost*: its request was abandoned, or had its final beat without RLAST. It
-    stays lost until RLAST, and its beats reach nobody.
+    that is outstanding or on offer without a reader is *lost*: its request was abandoned, or had its final beat without
+    RLAST. It stays lost until RLAST, and its beats reach nobody.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class ReadMaster(wiring.Component):
     beats : ``Out(stream of layouts.read_beat, always_ready=True)``
         The answers. Beats of the clock in which their ID is abandoned are still delivered.
     abandons : ``In(stream of layouts.abandoned_read, always_ready=True)``
-        The requester no longer waits for this ID. A request on offer remains so, as AXI4 wants, and is lost from its
-        acceptance on. An ID without a request loses nothing.
+        The requester no longer waits for this ID. A request on offer remains so, as AXI4 wants. An ID without a request
+        loses nothing.
     busy_ids : ``Out(2**id_width)``
         Bit n is 1 from the clock after ARVALID rose for ID n to the clock of its RLAST.
     lost_id_count : ``Out``
@@ -143,5 +143,5 @@ class ReadMaster(wiring.Component):
             m.d.sync += self.busy_ids.bit_select(request.id, 1).eq(1)
 
         is_lost = [read.is_outstanding & ~read.remaining_count.any() for read in reads_q]
-        m.d.sync += self.lost_id_count.eq(sum(is_lost))
+        m.d.sync += self.lost_id_count.eq(sum(is_lost) + is_offer_abandoned_q)
         return m
