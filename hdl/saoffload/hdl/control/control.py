@@ -66,7 +66,7 @@ class Control(wiring.Component):
     irq : ``Out(1)``
         High while an enabled interrupt stands.
     commands, command_is_aborted, do_abort, abort_tag, abort_matches, results
-        To and from the walker.
+        To and from the walker; ``abort_matches`` belongs to the ``do_abort`` of the clock before.
     window_writes, window_write_answers, window_is_locked, timeout
         To and from the window table and the fetch. ``window_is_locked`` belongs to the write that is offered or under
         way.
@@ -281,6 +281,9 @@ class Control(wiring.Component):
 
     def _connect_counters(self, m: Module, parts: "_Parts") -> None:
         bank, counters = parts.bank, parts.counters
+        # The walker says in the next clock whether it is meant.
+        asks_walker_q = Signal()
+        m.d.sync += asks_walker_q.eq(self.do_abort & ~parts.queue.do_find)
         events = {
             "key_lookups": self.key_lookup,
             "key_hits": self.key_hit,
@@ -295,7 +298,7 @@ class Control(wiring.Component):
             "refused_doorbells": parts.queue.do_refuse,
             "refused_windows": parts.windows.do_refuse,
             "refused_adds": parts.adds.do_refuse,
-            "unknown_aborts": self.do_abort & ~parts.queue.do_find & ~self.abort_matches,
+            "unknown_aborts": asks_walker_q & ~self.abort_matches,
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire,
         }

@@ -46,7 +46,7 @@ class Walker(wiring.Component):
     do_abort, abort_tag : ``In(1)``, ``In(32)``
         Strobe: abort what carries this tag, also the command that is taken in this clock.
     abort_matches : ``Out(1)``
-        The active walk carries ``abort_tag`` and its end is not decided.
+        In the clock after ``do_abort``: the active walk carries ``abort_tag`` and will be ABORTED.
     check : ``Out(WindowCheckSignature)``
     node_requests : ``Out(stream of layouts.node_request)``
     nodes : ``In(stream of layouts.NODE)``
@@ -142,8 +142,11 @@ class Walker(wiring.Component):
 
         # An abort counts from the clock after its strobe, so that no decision waits for a comparison of tags.
         is_undecided = Signal()
-        m.d.comb += self.abort_matches.eq(is_undecided & (self.abort_tag == tag_q))
-        with m.If(self.do_abort & self.abort_matches):
+        is_meant = Signal()
+        is_meant_q = Signal()
+        m.d.comb += is_meant.eq(self.do_abort & is_undecided & (self.abort_tag == tag_q))
+        m.d.sync += is_meant_q.eq(is_meant)
+        with m.If(is_meant):
             m.d.sync += self.is_aborted.eq(1)
 
         def end_walk(status: Status) -> None:
@@ -243,6 +246,12 @@ class Walker(wiring.Component):
             ),
             self.node_requests.payload.address.eq(self.check.bus_address),
             self.node_requests.payload.abi.eq(abi_q),
+            # An abort in the clock of the last decision comes too late: by now that clock's outcome is known.
+            self.abort_matches.eq(
+                is_meant_q
+                & ~(fsm.ongoing("DECIDE") & is_null_q & ~is_at_head_q)
+                & ~(fsm.ongoing("REPORT") & (result.status != Status.ABORTED))
+            ),
             self.is_active.eq(~fsm.ongoing("ACCEPT")),
             self.visited_node.eq(do_visit),
             self.visited_address.eq(address_q),
