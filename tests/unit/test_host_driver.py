@@ -16,6 +16,7 @@ from saoffload.host.errors import (
     FlushBusyError,
     HostError,
     NotReadyError,
+    NotRestoredError,
     QueueFullError,
     StagingLostError,
     TableLostError,
@@ -247,10 +248,8 @@ def nonzero(words):
 
 
 def test_an_add_stages_every_word():
-    engine, driver = started(add_result=lambda _staged: (0, 0x8000_0005))
-    answer = run(driver.table.add(TWO_SAS))
-    assert answer.is_ok
-    assert answer.expect_handle() == 0x8000_0005
+    engine, driver = started(add_result=lambda _staged: (AddResult.BAD_HANDLE, 0))
+    assert run(driver.table.add(TWO_SAS)).result is AddResult.BAD_HANDLE
     assert nonzero(engine.added[0]) == TWO_SAS_WORDS
     assert engine.writes[-1][0] == Register.ADD_GO
 
@@ -376,6 +375,36 @@ def test_the_end_of_restore_is_waited_for_and_bounded():
     engine.is_restore_stuck = True
     with pytest.raises(WaitTimeoutError, match="restore"):
         run(driver.table.end_restore(timeout_ms=0.1))
+
+
+def test_the_end_of_restore_takes_its_turn_among_the_adds():
+    engine, driver = started()
+    refused = []
+
+    def intrude(_number, _kind, address):
+        if address == Register.END_RESTORE:
+            with pytest.raises(RuntimeError, match="two coroutines") as refusal:
+                run(driver.table.add(Bundle(sas=(Sa(spi=1),))))
+            refused.append(refusal)
+
+    driver.transport.after = intrude
+    run(driver.table.end_restore())
+    assert len(refused) == 1
+    assert engine.added == []
+
+
+def test_a_bundle_under_another_handle_than_it_named_is_told():
+    engine, driver = started(add_result=lambda _staged: (0, 0x8000_0000))
+    with pytest.raises(NotRestoredError, match="0x80000105 lives under 0x80000000") as found:
+        run(driver.table.add(Bundle(sas=(Sa(spi=1),), handle=0x8000_0105)))
+    assert (found.value.named, found.value.handle) == (0x8000_0105, 0x8000_0000)
+    assert run(driver.table.add(Bundle(sas=(Sa(spi=1),), handle=0x8000_0000))).is_ok
+    assert run(driver.table.add(Bundle(sas=(Sa(spi=2),)))).is_ok
+    engine.add_clocks = 10_000
+    with pytest.raises(WaitTimeoutError):
+        run(driver.table.add(Bundle(sas=(Sa(spi=3),), handle=0x8000_0105), timeout_ms=0.01))
+    with pytest.raises(NotRestoredError):
+        run(driver.table.finish_add())
 
 
 def test_live_counts_come_from_the_engine():

@@ -34,6 +34,17 @@ class TableLostError(HostError):
         self.void_tags = tuple(void_tags)
 
 
+class NotRestoredError(HostError):
+    """A bundle was to get the handle ``named`` back, but the engine was not in restore mode: it lives under ``handle``,
+    until that is deleted.
+    """
+
+    def __init__(self, named: int, handle: int) -> None:
+        super().__init__(f"not in restore mode: the bundle to restore as {named:#010x} lives under {handle:#010x}")
+        self.named = named
+        self.handle = handle
+
+
 class TagInUseError(HostError):
     """The chosen tag belongs to a command that is still outstanding."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .bundles import Bundle
 from .capabilities import Capabilities
-from .errors import AddBusyError, AddRefusedError, TableLostError
+from .errors import AddBusyError, AddRefusedError, NotRestoredError, TableLostError
 from .register_map import (
     AddControlFields,
     AddResult,
@@ -53,6 +53,7 @@ class Table:
         self._lock = registers.transport.make_lock()
         self._capabilities: Capabilities | None = None
         self._has_unanswered_add = False
+        self._named_handle = 0
         # The engine clears its staging with every add it takes, so that words that are 0 need no write from then on.
         self._staging_is_clear = False
 
@@ -68,8 +69,9 @@ class Table:
 
         Raises ``WaitTimeoutError`` when the answer has not come within ``timeout_ms``: the add stays under way and may
         succeed later, so ``finish_add`` must collect its answer. ``AddBusyError``: that was not done.
-        ``TableLostError``: the engine was reset meanwhile. ``ValueError``: more than 3 SAs (the engine can be told of
-        3 and refuses them), or a context wider than the engine keeps.
+        ``TableLostError``: the engine was reset meanwhile. ``NotRestoredError``: ``bundle`` names a handle, the engine
+        was not in restore mode, and the bundle lives under another one. ``ValueError``: more than 3 SAs (the engine can
+        be told of 3 and refuses them), or a context wider than the engine keeps.
         """
         writes = self._staging(bundle)
         async with self._lock:
@@ -81,6 +83,7 @@ class Table:
             await self._registers.write_all(writes)
             # Set before the write: should its answer get lost, the add may be under way all the same.
             self._has_unanswered_add = True
+            self._named_handle = bundle.handle
             await self._registers.write(Register.ADD_GO, 1)
             return await self._answer(timeout_ms)
 
@@ -93,12 +96,13 @@ class Table:
         """Leave restore mode: from now on the engine chooses the handles. Raises ``WaitTimeoutError`` when it has not
         happened within ``timeout_ms``, for example behind an add that waits.
         """
-        await self._registers.write(Register.END_RESTORE, 1)
 
         async def is_over() -> bool:
             return not StatusFields.END_RESTORE_BUSY.get(await self._registers.read(Register.STATUS))
 
-        await wait_until(self._registers.transport, is_over, what="end of restore mode", timeout_ms=timeout_ms)
+        async with self._lock:
+            await self._registers.write(Register.END_RESTORE, 1)
+            await wait_until(self._registers.transport, is_over, what="end of restore mode", timeout_ms=timeout_ms)
 
     async def live_bundles(self) -> int:
         """Bundles that live now."""
@@ -148,4 +152,6 @@ class Table:
         handle = await self._registers.read(Register.ADD_ANSWER_HANDLE) if result is AddResult.OK else 0
         self._has_unanswered_add = False
         self._staging_is_clear = True
+        if result is AddResult.OK and self._named_handle not in (0, handle):
+            raise NotRestoredError(self._named_handle, handle)
         return AddAnswer(result, handle)
