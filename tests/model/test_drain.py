@@ -199,6 +199,18 @@ def test_rule_28_a_new_table_and_a_flushed_one_are_in_restore_mode() -> None:
     assert table.add(Bundle((A,))) == (AddResult.RESTORE_MODE, 0)
 
 
+def test_rule_28_a_flush_enters_restore_mode_whatever_end_of_it_came_before() -> None:
+    table = table_of(1)
+    table.end_restore()
+    table.begin_flush()
+    table.end_flush()
+    assert table.is_restoring
+    table.begin_flush()
+    table.end_restore()
+    table.end_flush()
+    assert not table.is_restoring
+
+
 def test_rule_28_lookups_and_deletes_work_in_restore_mode() -> None:
     table = SaTable(bundles=4)
     table.add(Bundle((A,)), requested=LIVE | 2)

@@ -16,6 +16,7 @@ from tests.unit.streams import plain
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import AddResult
+from saoffload.hdl.table.timing import LIVE_TO_ANSWER
 
 KINDS = ("key", "handle")
 
@@ -77,7 +78,13 @@ class Judge:
     #: The bundle whose add is offered and not answered, and the handle that lookups have seen it under.
     adding: Bundle | None = None
     seen_handle: int | None = None
+    is_restoring: bool = True
+    #: From the clock after a flush is offered, and from the clock after it is taken, to its answer.
+    gate_is_closed: bool = False
     is_flushing: bool = False
+    flush_wait_clocks: int = 0
+    #: Of the next owner of each index that has had one.
+    generations: dict[int, int] = field(default_factory=dict)
     asked: dict[str, deque[Any]] = field(default_factory=lambda: {kind: deque() for kind in KINDS})
     unretired: dict[str, list[Answered]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     deletes: deque[int] = field(default_factory=deque)
@@ -92,7 +99,7 @@ class Judge:
     def expect_key(self, key: Key) -> list[dict[str, Any] | None]:
         """The answers to a key lookup that are right now: one, or two while a bundle is being added."""
         candidates: list[dict[int, Bundle]] = [dict(self.live)]
-        if self.is_flushing:
+        if self.gate_is_closed:
             return [None]
         if self.adding is not None and not self.adding.is_outbound:
             candidates.append({**self.live, -1: self.adding})
@@ -126,7 +133,7 @@ class Judge:
     def answer_handle(self, handle: int, answer: dict[str, Any]) -> None:
         bundle = self.live.get(handle)
         expected = None
-        if bundle is not None and bundle.is_outbound and not self.is_flushing:
+        if bundle is not None and bundle.is_outbound and not self.gate_is_closed:
             expected = {"handle": handle, "sa_number": 0, "context": bundle.context}
         found = {name: answer[name] for name in ("handle", "sa_number", "context")} if answer["hit"] else None
         if self.adding is not None and self.adding.is_outbound and found is not None and expected is None:
@@ -135,37 +142,75 @@ class Judge:
 
     def answer_add(self, answer: dict[str, Any]) -> None:
         assert self.adding is not None
-        if answer["result"] == AddResult.OK:
-            handle = answer["handle"]
-            assert handle >> 31 == 1
-            index = handle & (1 << self.config.index_bits) - 1
-            assert index < self.config.bundles
-            assert all(other & (1 << self.config.index_bits) - 1 != index for other in self.live), "index given twice"
-            death = self.death_clock.get(index)
-            if death is not None:
-                late = [one for kind in KINDS for one in self.unretired[kind] if one.clock < death]
-                assert not late, f"clock {self.clock}: index {index} issued again with {late} unretired"
+        assert not self.is_flushing, f"clock {self.clock}: an add is answered while a flush is under way"
+        result, handle, named = answer["result"], answer["handle"], self.adding.handle
+        if self.is_restoring:
+            assert named or result in (AddResult.NOT_READY, AddResult.UNSUPPORTED, AddResult.RESTORE_MODE)
+            assert handle in (0, named), f"{named:#x} was restored as {handle:#x}"
+        else:
+            assert result not in (AddResult.RESTORE_MODE, AddResult.BAD_HANDLE, AddResult.HANDLE_IN_USE)
+        if result == AddResult.OK:
+            self._issue(handle)
             assert self.seen_handle in (None, handle)
-            if not self.is_flushing:
-                self.live[handle] = self.adding
+            self.live[handle] = self.adding
             self.added_count += 1
         else:
-            assert answer["handle"] == 0
+            assert handle == 0
             assert self.seen_handle is None, "a bundle that was not added was seen"
         self.adding = None
         self.seen_handle = None
 
+    def _issue(self, handle: int) -> None:
+        index = handle & (1 << self.config.index_bits) - 1
+        generation = (handle & 0x7FFF_FFFF) >> self.config.index_bits
+        assert handle >> 31 == 1
+        assert index < self.config.bundles
+        assert all(other & (1 << self.config.index_bits) - 1 != index for other in self.live), "index given twice"
+        death = self.death_clock.get(index)
+        if death is not None:
+            late = [one for kind in KINDS for one in self.unretired[kind] if one.clock < death]
+            assert not late, f"clock {self.clock}: index {index} issued again with {late} unretired"
+        if not self.is_restoring:
+            expected = self.generations.get(index, 0)
+            assert generation == expected, f"clock {self.clock}: {handle:#x} is not of generation {expected}"
+        self.generations[index] = (generation + 1) % (1 << self.config.generation_bits)
+
     def answer_delete(self, found: int) -> None:
         handle = self.deletes.popleft()
         if self.is_flushing:  # the flush and the delete may come in either order
-            self.deleted_count += found
-            self.live.pop(handle, None)
-            return
-        assert found == (handle in self.live), f"clock {self.clock}: delete of {handle:#x} answered {found}"
+            assert not found or handle in self.live, f"clock {self.clock}: nothing to delete under {handle:#x}"
+        else:
+            assert found == (handle in self.live), f"clock {self.clock}: delete of {handle:#x} answered {found}"
         if found:
             del self.live[handle]
             self.deleted_count += 1
             self.death_clock[handle & (1 << self.config.index_bits) - 1] = self.clock
+
+    def answer_flush(self, deleted: int) -> None:
+        assert deleted == len(self.live), f"clock {self.clock}: a flush of {len(self.live)} bundles counted {deleted}"
+        self.flushed_count += deleted
+        self.live.clear()
+        self.gate_is_closed = self.is_flushing = False
+        self.is_restoring = True
+
+    def see_flush(self, *, is_taken: bool) -> None:
+        """A flush is on offer to a table that is ready."""
+        if self.is_flushing:
+            return
+        if not is_taken:
+            self.flush_wait_clocks += 1
+            assert self.flush_wait_clocks <= LIVE_TO_ANSWER + 1, f"clock {self.clock}: a flush waits"
+        self.gate_is_closed = True
+        if is_taken:
+            self.is_flushing = True
+            self.flush_wait_clocks = 0
+
+    def see_end_restore(self, *, is_taken: bool, is_void: bool, waits_for_flush: bool) -> None:
+        """An end of restore mode is on offer; void: before the table is ready, or in the clock of a flush."""
+        may_be_taken = self.adding is None and not waits_for_flush
+        assert is_taken == (may_be_taken or is_void), f"clock {self.clock}: the end of restore came too early or late"
+        if is_taken and not is_void:
+            self.is_restoring = False
 
     def answer_grace(self) -> None:
         taken = self.graces.popleft()
@@ -186,6 +231,8 @@ class TableBench:
         self.delete_clocks: list[int] = []
         self.graces_answered = 0
         self.bad_retire_count = 0
+        #: The answer to an add was offered, and judged, and not taken.
+        self.answer_stands = False
 
     async def watch(self, ctx: Any) -> None:
         """Sample every port in every clock; what ends in a clock is judged before what is answered in it.
@@ -196,19 +243,23 @@ class TableBench:
         streams = [
             dut.flushes, dut.flush_answers, dut.delete_answers, dut.add_answers, dut.grace_answers, dut.graces,
             dut.deletes, dut.adds, dut.key_answers, dut.handle_answers, dut.key_requests, dut.handle_requests,
-            dut.key_retires, dut.handle_retires,
+            dut.key_retires, dut.handle_retires, dut.end_restores,
         ]  # fmt: skip
         samples = [item for one in streams for item in (one.valid, one.ready, Value.cast(one.payload))]
-        async for values in ctx.tick().sample(dut.bad_retire, *samples):
-            bad_retire, flat = values[2], values[3:]
+        state = (dut.bad_retire, dut.is_ready, dut.is_restoring)
+        async for values in ctx.tick().sample(*state, *samples):
+            (bad_retire, is_ready, is_restoring), flat = values[2:5], values[5:]
             self.bad_retire_count += bad_retire
+            assert judge.is_flushing or is_restoring == judge.is_restoring, f"clock {judge.clock}: restore mode"
             seen = {
                 id(one): plain(one.payload.shape().from_bits(flat[3 * number + 2])) if flat[3 * number] else None
                 for number, one in enumerate(streams)
             }
             taken = {id(one): bool(flat[3 * n] and flat[3 * n + 1]) for n, one in enumerate(streams)}
+            gate_was_closed = judge.gate_is_closed
             self._judge_ends(seen, taken)
             self._judge_lookups(seen, taken)
+            self._judge_modes(seen, taken, is_ready=bool(is_ready), gate_was_closed=gate_was_closed)
             judge.clock += 1
             if taken[id(dut.adds)]:
                 ctx.set(dut.adds.valid, 0)
@@ -218,13 +269,14 @@ class TableBench:
         if (answer := seen[id(dut.delete_answers)]) is not None:
             judge.answer_delete(answer["found"])
             self.delete_clocks.append(judge.clock)
-        if (answer := seen[id(dut.add_answers)]) is not None and taken[id(dut.add_answers)]:
-            judge.answer_add(answer)
-            self.add_results.append(answer)
+        if (answer := seen[id(dut.add_answers)]) is not None:
+            if not self.answer_stands:
+                judge.answer_add(answer)
+            self.answer_stands = not taken[id(dut.add_answers)]
+            if not self.answer_stands:
+                self.add_results.append(answer)
         if (answer := seen[id(dut.flush_answers)]) is not None:
-            judge.flushed_count += answer["deleted"]
-            judge.live.clear()
-            judge.is_flushing = False
+            judge.answer_flush(answer["deleted"])
         if seen[id(dut.grace_answers)] is not None:
             judge.answer_grace()
             self.graces_answered += 1
@@ -257,8 +309,17 @@ class TableBench:
             judge.graces.append(judge.clock)
         if seen[id(dut.deletes)] is not None:
             judge.deletes.append(seen[id(dut.deletes)]["handle"])
-        if taken[id(dut.flushes)]:
-            judge.is_flushing = True
+
+    def _judge_modes(
+        self, seen: dict[int, Any], taken: dict[int, bool], *, is_ready: bool, gate_was_closed: bool
+    ) -> None:
+        dut, judge = self.dut, self.judge
+        if seen[id(dut.end_restores)] is not None:
+            is_void = not is_ready or taken[id(dut.flushes)]
+            is_taken = taken[id(dut.end_restores)]
+            judge.see_end_restore(is_taken=is_taken, is_void=is_void, waits_for_flush=gate_was_closed)
+        if is_ready and seen[id(dut.flushes)] is not None:
+            judge.see_flush(is_taken=taken[id(dut.flushes)])
 
     # What testbenches do
 
@@ -339,6 +400,10 @@ class TableBench:
     async def flush(self, ctx: Any) -> None:
         """Flush and wait for the answer."""
         await self.handshake(ctx, self.dut.flushes)
+        await self.end_of_flush(ctx)
+
+    async def end_of_flush(self, ctx: Any) -> None:
+        """Wait until no flush is under way."""
         while self.judge.is_flushing:
             await ctx.tick()
 

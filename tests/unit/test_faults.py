@@ -66,6 +66,8 @@ def test_no_key_context_or_generation_survives_a_reset(config: EngineConfig) -> 
         judge = bench.judge
         judge.live.clear()
         judge.death_clock.clear()
+        judge.generations.clear()
+        judge.is_restoring = True
         for kind in judge.unretired.values():
             kind.clear()
         # Asked while the scrub goes on, again and again, and after it.

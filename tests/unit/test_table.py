@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import cycle
 from random import Random
 from typing import Any
 
@@ -435,18 +436,141 @@ def test_flush_removes_everything_and_enters_restore_mode(table: Any, config: En
     run(table, config, script)
 
 
-def test_flush_beats_a_waiting_add_and_deletes_meet_it(table: Any, config: EngineConfig) -> None:
+def clocks_of_an_add(config: EngineConfig) -> list[int]:
+    """Offsets into the add of two keys: all its clocks, or one of each state where comparators are written slowly."""
+    return [2, 300, 519, 520, 522, 524] if config.prefers_block_ram else list(range(18))
+
+
+@pytest.mark.parametrize("restores", [False, True], ids=["new", "restored"])
+def test_flush_beats_a_waiting_add_and_deletes_meet_it(table: Any, config: EngineConfig, restores: bool) -> None:
+    """At every clock of an add: it is answered before the flush and goes with it, or after it and was never there."""
+    keys = (Key(1), Key(2, protocol=AH))
+    other_count = min(2, config.bundles - 1)
+
+    def background(bench: TableBench) -> list[Any]:
+        async def ask(ctx: Any) -> None:
+            await bench.ask_for_ever(ctx, "key", cycle(keys))
+
+        async def retire(ctx: Any) -> None:
+            await bench.retire_for_ever(ctx, "key", Random("retires"), longest=1)
+
+        return [ask, retire]
+
     async def script(ctx: Any, bench: TableBench) -> None:
-        handles = [(await bench.add(ctx, Bundle((Key(spi),), is_outbound=True)))[1] for spi in range(config.bundles)]
-        for delay in range(12):
-            ctx.set(bench.dut.deletes.payload, {"handle": handles[delay % len(handles)]})
-            ctx.set(bench.dut.flushes.valid, delay == 0)
-            ctx.set(bench.dut.deletes.valid, 1)
+        dut, judge = bench.dut, bench.judge
+        outcomes = set()
+        for generation, delay in enumerate(clocks_of_an_add(config)):
+            handles = [handle_of(config, index, generation) if restores else 0 for index in range(other_count + 1)]
+            if not restores:
+                await bench.handshake(ctx, dut.end_restores)
+            others = [(await bench.add(ctx, Bundle((Key(3),), True, handle=one)))[1] for one in handles[1:]]
+            victims = cycle([*others, handles[0]])
+            begin = delay - generation % 5
+            number = bench.offer_add(ctx, Bundle(keys, handle=handles[0]))
+            clock, end = 0, delay + 8
+            while clock < end or judge.is_flushing:
+                ctx.set(dut.deletes.payload, {"handle": next(victims)})
+                ctx.set(dut.deletes.valid, begin <= clock < end)
+                ctx.set(dut.flushes.valid, clock >= delay and clock < end and not judge.is_flushing)
+                await ctx.tick()
+                clock += 1
+                if judge.is_flushing and clock < end:
+                    end = min(end, clock + 3)
+            is_before = len(bench.add_results) > number
+            result, _ = await bench.answer_of_add(ctx, number)
+            assert result == (AddResult.OK if is_before or restores else AddResult.RESTORE_MODE), f"delay {delay}"
+            assert judge.added_count == judge.deleted_count + judge.flushed_count + len(judge.live), f"delay {delay}"
+            outcomes.add(is_before)
+            await bench.flush(ctx)
+        assert outcomes == {True, False}
+
+    run(table, config, script, background=background, leaves_restore=False)
+
+
+def test_an_end_of_restore_comes_after_an_add_that_began_before_it(table: Any, config: EngineConfig) -> None:
+    """Also while the add waits for an older answer, and while it has not been looked at because of a sweep."""
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        dut = bench.dut
+        for generation, delay in enumerate((1, 2, 3, 5, 9, 40)):
+            old, new = handle_of(config, 0, 2 * generation), handle_of(config, 0, 2 * generation + 1)
+            await bench.add(ctx, Bundle((Key(1),), handle=old))
+            answer = await bench.lookup(ctx, "key", Key(1), retires=False)
+            await bench.delete(ctx, old)
+            number = bench.offer_add(ctx, Bundle((Key(2),), handle=new))
+            await ctx.tick().repeat(delay)
+            ctx.set(dut.end_restores.valid, 1)
+            await ctx.tick().until(dut.add_is_waiting)
+            await bench.retire(ctx, "key", answer["epoch"])
+            await bench.handshake(ctx, dut.end_restores)
+            assert await bench.answer_of_add(ctx, number) == (AddResult.OK, new)
+            assert not ctx.get(dut.is_restoring)
+            await bench.flush(ctx)
+
+    run(table, config, script, leaves_restore=False)
+
+
+def test_an_end_of_restore_before_an_add_goes_first(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        await bench.add(ctx, Bundle((Key(1),), handle=handle_of(config, 0)))
+        await bench.delete(ctx, handle_of(config, 0))
+        # A sweep is under way.
+        await bench.handshake(ctx, bench.dut.end_restores)
+        assert (await bench.add(ctx, Bundle((Key(1),))))[0] == AddResult.OK
+
+    run(table, config, script, leaves_restore=False)
+
+
+def test_a_flush_enters_restore_mode_whatever_end_of_it_was_asked_for_before(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        dut = bench.dut
+        # One that waits for an add goes with the flush, the flush that waits for nothing.
+        number = bench.offer_add(ctx, Bundle((Key(7),)))
+        await ctx.tick().repeat(2)
+        ctx.set(dut.end_restores.valid, 1)
+        await ctx.tick().repeat(2)
+        await bench.handshake(ctx, dut.flushes)
+        ctx.set(dut.end_restores.valid, 0)
+        await bench.end_of_flush(ctx)
+        assert (await bench.answer_of_add(ctx, number))[0] == AddResult.RESTORE_MODE
+        assert ctx.get(dut.is_restoring)
+        # One that comes while the flush is under way ends the restore mode that it entered.
+        await bench.handshake(ctx, dut.flushes)
+        await bench.handshake(ctx, dut.end_restores)
+        assert not bench.judge.is_flushing
+        assert (await bench.add(ctx, Bundle((Key(7),))))[0] == AddResult.OK
+
+    run(table, config, script)
+
+
+def test_an_end_of_restore_before_ready_changes_nothing(table: Any, config: EngineConfig) -> None:
+    dut = table(config)
+    bench = TableBench(dut, config)
+
+    async def main(ctx: Any) -> None:
+        await bench.handshake(ctx, dut.end_restores)
+        await bench.wait_ready(ctx)
+        await ctx.tick().repeat(3)
+        assert ctx.get(dut.is_restoring)
+
+    simulate(dut, main, monitors=[bench])
+
+
+def test_an_answer_that_stands_when_a_flush_comes_remains(table: Any, config: EngineConfig) -> None:
+    async def script(ctx: Any, bench: TableBench) -> None:
+        dut = bench.dut
+        ctx.set(dut.add_answers.ready, 0)
+        bench.offer_add(ctx, Bundle((Key(1),), sa_count=0))
+        await ctx.tick().until(dut.add_answers.valid)
+        ctx.set(dut.flushes.valid, 1)
+        for _ in range(3):
             await ctx.tick()
-            ctx.set(bench.dut.flushes.valid, 0)
-        ctx.set(bench.dut.deletes.valid, 0)
-        await ctx.tick().repeat(100 if not config.prefers_block_ram else 5000)
-        assert bench.judge.flushed_count + bench.judge.deleted_count == config.bundles
+            ctx.set(dut.flushes.valid, 0)
+            assert ctx.get(dut.add_answers.valid)
+        assert bench.judge.is_flushing
+        ctx.set(dut.add_answers.ready, 1)
+        await bench.end_of_flush(ctx)
+        assert [one["result"] for one in bench.add_results] == [AddResult.UNSUPPORTED]
 
     run(table, config, script)
 

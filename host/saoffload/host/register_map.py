@@ -70,8 +70,9 @@ class Register(IntEnum):
     INTERRUPT_ENABLE = 0x048
     #: Timeout. Clocks that a read of host memory may take before its command ends in timeout; 0 waits for ever.
     TIMEOUT = 0x04C
-    #: End restore. A write of any value ends restore mode, as soon as no add and no flush is under way;
-    #: status.end_restore_busy is 1 until then.
+    #: End restore. A write of any value ends restore mode. While an add or a flush is under way it waits for the end of
+    #: that, and status.end_restore_busy is 1 until then. A flush that is accepted while it waits discards it; before
+    #: status.ready it is ignored.
     END_RESTORE = 0x050
     #: Window base, low. Bits 31:0 of the first list address of the window. The six staged words keep their values; a
     #: write to one while window_status.busy is 1 is refused and counted.

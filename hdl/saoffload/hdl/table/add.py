@@ -19,15 +19,20 @@ class Add(wiring.Component):
     The result is the first that applies, in the order of ``layouts.AddResult``. Nothing is written before it is sure to
     be OK. The bundle becomes live when every lookup that judged its entries before they were written has ended.
 
+    While a flush is under way nothing becomes live and no answer begins: what was written is wiped, and the add is to
+    be tried again.
+
     Parameters: ``config``.
 
     Members: ``do_start`` with ``request`` (constant until it is done); ``is_done``: for one clock with ``must_wait``,
-    or with ``answer`` until ``answer_is_taken``. ``is_restoring``. From the life cycle: ``live``, ``live_bundles``,
+    or with ``answer`` until ``answer_is_taken``. ``is_restoring``. ``is_flushing``: never begins while
+    ``is_appearing``, the ``LIVE_TO_ANSWER`` + 1 clocks between the last look at it and an answer OK.
+    From the life cycle: ``live``, ``live_bundles``,
     ``live_keys``, ``free_is_known``, ``free_index``, ``query_index``/``is_taken``; to it ``do_commit``,
     ``commit_index``, ``commit_key_count``. ``used_limit``: entries at or above it are unused; ``used_limit_after``
     with ``do_commit``. ``store``.
 
-    Latency: at most ``used_limit + 16`` clocks, and the entries' write times.
+    Latency: at most ``used_limit + 16`` clocks, and the entries' write times, twice if they are wiped.
     """
 
     def __init__(self, config: EngineConfig):
@@ -42,6 +47,8 @@ class Add(wiring.Component):
                 "answer_is_taken": In(1),
                 "answer": Out(layouts.ADD_ANSWER),
                 "is_restoring": In(1),
+                "is_flushing": In(1),
+                "is_appearing": Out(1),
                 "live": In(config.bundles),
                 "live_bundles": In(range(config.bundles + 1)),
                 "live_keys": In(range(config.keys + 1)),
@@ -90,6 +97,7 @@ class Add(wiring.Component):
         handle = Signal(layouts.HANDLE_BITS)
         result = Signal(layouts.AddResult)
         pause = Signal(range(max(KEY_MATCH_TO_LIVE, LIVE_TO_ANSWER) + 1))
+        is_wiping = Signal()
         m.d.comb += [
             self.answer.result.eq(result),
             self.answer.handle.eq(Mux(result == layouts.AddResult.OK, handle, 0)),
@@ -98,8 +106,8 @@ class Add(wiring.Component):
             store.written_record.generation.eq(generation_of(config, handle)),
             store.written_record.direction.eq(request.direction),
             store.written_record.key_count.eq(key_count),
-            store.written_context.context.eq(request.context),
-            store.written_entry.is_used.eq(1),
+            store.written_context.context.eq(Mux(is_wiping, 0, request.context)),
+            store.written_entry.is_used.eq(~is_wiping),
             store.written_owner.index.eq(index),
         ]
         with m.FSM():
@@ -108,7 +116,7 @@ class Add(wiring.Component):
             with m.State("JUDGE"):
                 m.d.sync += result.eq(refusal)
                 with m.If(refusal != layouts.AddResult.OK):
-                    m.next = "DONE"
+                    m.next = "OFFER"
                 with m.Else():
                     m.d.comb += scan["do_start"].eq(1)
                     m.next = "SCAN"
@@ -130,7 +138,7 @@ class Add(wiring.Component):
                     m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1)]
                     m.next = "IDLE"
                 with m.Elif(decision != layouts.AddResult.OK):
-                    m.next = "DONE"
+                    m.next = "OFFER"
                 with m.Else():
                     m.next = "WRITE_FIRST"
             with m.State("WRITE_FIRST"):
@@ -153,20 +161,35 @@ class Add(wiring.Component):
                 m.d.sync += pause.eq(KEY_MATCH_TO_LIVE)
                 with m.If((key_count != 2) | store.entry_is_written):
                     m.next = "SETTLE"
+                    with m.If(is_wiping):
+                        m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1)]
+                        m.d.sync += is_wiping.eq(0)
+                        m.next = "IDLE"
             with m.State("SETTLE"):
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 1):
                     m.next = "COMMIT"
             with m.State("COMMIT"):
-                m.d.comb += self.do_commit.eq(1)
                 m.d.sync += pause.eq(LIVE_TO_ANSWER)
-                m.next = "APPEAR"
+                with m.If(self.is_flushing):
+                    m.d.sync += is_wiping.eq(1)
+                    m.next = "WRITE_FIRST"
+                with m.Else():
+                    m.d.comb += [self.do_commit.eq(1), self.is_appearing.eq(1)]
+                    m.next = "APPEAR"
             # An answer must not come before a lookup answered with it would hit.
             with m.State("APPEAR"):
+                m.d.comb += self.is_appearing.eq(1)
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 1):
-                    m.next = "DONE"
-            with m.State("DONE"):
+                    m.next = "OFFER"
+            with m.State("OFFER"):
+                m.d.comb += [self.is_done.eq(1), self.must_wait.eq(self.is_flushing)]
+                with m.If(self.is_flushing | self.answer_is_taken):
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "HOLD"
+            with m.State("HOLD"):
                 m.d.comb += self.is_done.eq(1)
                 with m.If(self.answer_is_taken):
                     m.next = "IDLE"

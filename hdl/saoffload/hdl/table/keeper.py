@@ -18,9 +18,9 @@ NOT_READY = layouts.ADD_ANSWER.const({"result": layouts.AddResult.NOT_READY, "ha
 class Keeper(wiring.Component):
     """Runs the reset scrub, flushes, sweeps and adds, one at a time, each to its end.
 
-    A flush comes before all else; it closes the gate in its clock of acceptance, so that no lookup is answered with a
+    A flush comes before all else; it closes the gate in the clock of its offer, so that no lookup is answered with a
     hit any more, whatever job is still under way. Sweeps come before adds, because an add may wait for what they free.
-    An add that has to wait is tried again after everything else had its turn.
+    An add that has to wait, or meets a flush, is tried again after everything else had its turn.
 
     Parameters: ``config``.
 
@@ -107,9 +107,26 @@ class Keeper(wiring.Component):
         with m.If(is_refusing):
             m.d.comb += self.add_answers.payload.eq(NOT_READY)
 
-        m.d.comb += self.flushes.ready.eq(self.is_ready & ~self.gate_is_closed)
-        with m.If(self.flushes.valid & self.flushes.ready):
+        # A bundle that appears is answered before the flush is taken, so that each was added before or after it.
+        is_flushing = Signal()
+        takes_flush = Signal()
+        m.d.comb += [
+            add.is_flushing.eq(is_flushing),
+            self.flushes.ready.eq(self.is_ready & ~is_flushing & ~add.is_appearing),
+            takes_flush.eq(self.flushes.valid & self.flushes.ready),
+        ]
+        with m.If(self.flushes.valid & self.is_ready):
             m.d.sync += self.gate_is_closed.eq(1)
+        with m.If(takes_flush):
+            m.d.sync += is_flushing.eq(1)
+
+        may_end_restore = Signal()
+        m.d.comb += [
+            may_end_restore.eq(~self.gate_is_closed & (~self.adds.valid | self.adds.ready)),
+            self.end_restores.ready.eq(may_end_restore | takes_flush | ~self.is_ready),
+        ]
+        with m.If(self.end_restores.valid & may_end_restore & self.is_ready):
+            m.d.sync += self.is_restoring.eq(0)
 
         removed = self.flush_answers.payload.deleted
         flush_is_done = Signal()
@@ -129,13 +146,10 @@ class Keeper(wiring.Component):
                     m.next = "RESET_SCRUB"
 
             with m.State("IDLE"):
-                with m.If(self.gate_is_closed):
+                with m.If(is_flushing):
                     m.next = "FLUSH"
                 with m.Elif(self.has_dead):
                     m.next = "BEGIN_SCRUB"
-                with m.Elif(self.end_restores.valid):
-                    m.d.comb += self.end_restores.ready.eq(1)
-                    m.d.sync += self.is_restoring.eq(0)
                 with m.Elif(self.adds.valid):
                     m.d.comb += add.do_start.eq(1)
                     m.next = "ADD"
@@ -164,7 +178,7 @@ class Keeper(wiring.Component):
                 m.d.sync += flush_is_done.eq(0)
                 with m.If(flush_is_done):
                     m.d.comb += self.flush_answers.valid.eq(1)
-                    m.d.sync += self.gate_is_closed.eq(0)
+                    m.d.sync += [is_flushing.eq(0), self.gate_is_closed.eq(0)]
                 m.next = "IDLE"
 
             with m.State("ADD"):

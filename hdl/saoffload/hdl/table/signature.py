@@ -27,9 +27,13 @@ class TableSignature(wiring.Signature):
     - ``deletes`` / ``delete_answers``: one per clock, never stalled, answered in order after a fixed number of clocks,
       taken at once. A lookup answered in the clock of the delete's answer, or later, misses; one answered earlier
       belongs to the grace period.
-    - ``flushes`` / ``flush_answers``: from the clock after acceptance every lookup answer is a miss; the answer comes
-    when every bundle of before is gone. The table is in restore mode then.
-    - ``end_restores``: leaves restore mode. Taken at once when no add or flush is under way.
+    - ``flushes`` / ``flush_answers``: from the clock after its offer every lookup answer is a miss. A flush is taken at
+      once, but for the few clocks in which an add is sure to be answered OK: then it is taken with that answer. No
+      answer to an add is offered after that until the flush is answered, which is when every bundle of before is gone;
+      the table is in restore mode then.
+    - ``end_restores``: leaves restore mode. Waits while an add is on offer, and is taken with its answer; waits while a
+      flush is under way; else it is taken at once. So an add that names a handle is not overtaken. A flush that is
+      taken takes a waiting end of restore mode with it, unheeded; before ``is_ready`` it is taken unheeded, too.
     - ``graces`` / ``grace_answers``: answered in order once every lookup answered before the request was taken is
       retired. At most ``config.completion_depth`` may be unanswered; the answer must be taken at once.
 
@@ -56,12 +60,14 @@ class TableSignature(wiring.Signature):
                 "end_restores": In(stream.Signature(layouts.NOTHING)),
                 "graces": In(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "grace_answers": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
+                "seed": In(layouts.SEED_BITS),
                 "is_ready": Out(1),
                 "is_restoring": Out(1),
                 "add_is_waiting": Out(1),
                 "key_request_is_waiting": Out(1),
                 "handle_request_is_waiting": Out(1),
                 "bad_retire": Out(1),
+                "is_damaged": Out(1),
                 "live_bundles": Out(range(config.bundles + 1)),
                 "live_keys": Out(range(config.keys + 1)),
             }

@@ -55,6 +55,7 @@ class SaTable:
         self.is_ready = True
         self.is_restoring = True
         self.is_flushing = False
+        self._flush_ends_restoring = False
         self._live: dict[int, Bundle] = {}
         self._keys: dict[Key, _Owner] = {}
         self._condemned: set[int] = set()
@@ -165,6 +166,7 @@ class SaTable:
         if self.is_flushing or not self.is_ready:
             raise RuntimeError("a flush needs a table that is ready and not being flushed")
         self.is_flushing = True
+        self._flush_ends_restoring = False
         for handle in self._live:
             self.slots.release(handle & self._index_mask)
         self._condemned = set(self._live)
@@ -173,19 +175,24 @@ class SaTable:
 
     def end_flush(self) -> int:
         """The flush is done: the number of bundles that it removed itself, without those that a delete was told to
-        have found meanwhile. The table is in restore mode; generations are kept.
+        have found meanwhile. The table is in restore mode, unless ``end_restore`` was called meanwhile; generations are
+        kept.
         """
         if not self.is_flushing:
             raise RuntimeError("no flush is under way")
         deleted_count = len(self._condemned)
         self._condemned.clear()
         self.is_flushing = False
-        self.is_restoring = True
+        self.is_restoring = not self._flush_ends_restoring
         return deleted_count
 
     def end_restore(self) -> None:
-        """Leaves restore mode: from now on the table chooses the handles. Changes nothing when not in it."""
-        if self.is_ready:
+        """Leaves restore mode: from now on the table chooses the handles. Changes nothing when not in it, or before the
+        table is ready; while a flush is under way it happens when that ends.
+        """
+        if self.is_flushing:
+            self._flush_ends_restoring = True
+        elif self.is_ready:
             self.is_restoring = False
 
     def reset(self, *, is_scrubbed: bool = True) -> None:
