@@ -627,6 +627,7 @@ def test_nothing_answers_before_ready(table: Any, config: EngineConfig) -> None:
     async def main(ctx: Any) -> None:
         ctx.set(dut.add_answers.ready, 1)
         assert (ctx.get(dut.is_ready), ctx.get(dut.is_restoring)) == (0, 1)
+        assert (ctx.get(dut.key_requests.ready), ctx.get(dut.handle_requests.ready)) == (1, 1), "no reason to wait"
         assert (await bench.add(ctx, Bundle((Key(1),), handle=handle_of(config, 0))))[0] == AddResult.NOT_READY
         assert not ctx.get(dut.is_ready), "the scrub was longer than one add"
         assert not (await bench.lookup(ctx, "key", Key(1)))["hit"]

@@ -20,7 +20,7 @@ class UnretiredLimit(wiring.Component):
         if limit < 2:
             raise ValueError(f"limit must be at least 2, got {limit}")
         self._limit = limit
-        super().__init__({"do_request": In(1), "do_retire": In(1), "has_room": Out(1)})
+        super().__init__({"do_request": In(1), "do_retire": In(1), "has_room": Out(1, init=1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
