@@ -249,7 +249,7 @@ class TableBench:
         state = (dut.bad_retire, dut.is_ready, dut.is_restoring)
         async for values in ctx.tick().sample(*state, *samples):
             (bad_retire, is_ready, is_restoring), flat = values[2:5], values[5:]
-            self.bad_retire_count += bad_retire
+            self.bad_retire_count += bad_retire.bit_count()
             assert judge.is_flushing or is_restoring == judge.is_restoring, f"clock {judge.clock}: restore mode"
             seen = {
                 id(one): plain(one.payload.shape().from_bits(flat[3 * number + 2])) if flat[3 * number] else None

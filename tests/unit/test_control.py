@@ -747,3 +747,17 @@ def test_each_event_has_its_counter(config: EngineConfig) -> None:
             assert await bed.counter(ctx, register) == number, register.name
 
     bed.run(bench)
+
+
+def test_bad_retires_of_both_kinds_in_one_clock_are_two() -> None:
+    bed = Bed()
+
+    async def bench(ctx: Any) -> None:
+        await ctx.tick().repeat(40)
+        for kinds in (0b11, 0b10, 0b01, 0b11):
+            ctx.set(bed.dut.bad_retire, kinds)
+            await ctx.tick()
+        ctx.set(bed.dut.bad_retire, 0)
+        assert await bed.counter(ctx, Register.BAD_RETIRES_LOW) == 6
+
+    bed.run(bench)

@@ -23,7 +23,8 @@ def wild_memories(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", seeds(3))
 def test_counts_are_exact(seed: int, width: int) -> None:
     """Events in any clocks, reads and pauses as close as every fourth clock, on one counter or on all."""
-    dut = EventCounters(count=COUNT, width=width)
+    twice = (5, 15)
+    dut = EventCounters(count=COUNT, width=width, twice=twice)
     random = Random(f"{seed} {width}")
     totals = [0] * COUNT
 
@@ -32,12 +33,14 @@ def test_counts_are_exact(seed: int, width: int) -> None:
         for clock in range(2000):
             period = clock // 100 % 5
             events = [random.random() < (1.0, 0.5, 0.02, 1.0, 1.0)[period] for _ in range(COUNT)]
+            again = random.getrandbits(COUNT) if period < 3 else (1 << COUNT) - 1
             index = random.randrange(COUNT) if period != 3 else 5
             # The first clocks count events, too, but reads give 0 until the memory is filled.
             may_access = clock - last_access >= SPACING
             reads = may_access and random.random() < (0.1, 0.9, 0.5, 1.0, 1.0)[period]
             is_high = random.random() < 0.3
             ctx.set(dut.events, sum(event << number for number, event in enumerate(events)))
+            ctx.set(dut.events_again, again)
             ctx.set(dut.index, index)
             ctx.set(dut.is_high, is_high)
             pauses = may_access and random.random() < 0.5
@@ -45,7 +48,7 @@ def test_counts_are_exact(seed: int, width: int) -> None:
             ctx.set(dut.do_read, reads)
             ctx.set(dut.do_pause, pauses)
             for number, event in enumerate(events):
-                totals[number] += event
+                totals[number] += event + (number in twice and again >> number & 1)
             await ctx.tick()
             got = ctx.get(dut.read_data)
             if reads and not is_high:
@@ -58,17 +61,19 @@ def test_counts_are_exact(seed: int, width: int) -> None:
 
 
 def test_all_counters_at_full_rate_with_a_read_in_every_fourth_clock() -> None:
-    dut = EventCounters(count=COUNT, width=32)
+    dut = EventCounters(count=COUNT, width=32, twice=(3,))
 
     async def bench(ctx: Any) -> None:
         ctx.set(dut.events, (1 << COUNT) - 1)
+        ctx.set(dut.events_again, (1 << COUNT) - 1)
         for clock in range(2000):
             reads = clock % SPACING == 0
             ctx.set(dut.do_read, reads)
-            ctx.set(dut.index, 3 if clock < 1000 else clock // SPACING % COUNT)
+            index = 3 if clock < 1000 else clock // SPACING % COUNT
+            ctx.set(dut.index, index)
             await ctx.tick()
             if clock > 50 and reads:
-                assert ctx.get(dut.read_data) == clock + 1
+                assert ctx.get(dut.read_data) == (clock + 1) * (2 if index == 3 else 1)
 
     simulate(dut, bench)
 
@@ -101,6 +106,11 @@ def test_carry_into_the_high_word_and_its_latch() -> None:
         assert await read(ctx, is_high=True) == 8
 
     simulate(dut, bench)
+
+
+def test_what_comes_twice_must_be_a_counter() -> None:
+    with pytest.raises(ValueError, match="4"):
+        EventCounters(count=4, width=32, twice=(0, 4))
 
 
 @pytest.mark.parametrize(("count", "width"), [(3, 32), (12, 32), (16, 48)])

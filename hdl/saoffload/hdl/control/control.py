@@ -78,8 +78,10 @@ class Control(wiring.Component):
         State of the table.
     table_is_damaged : ``In(1)``
         Strobe: the table found an error of its own, so what it holds is void.
-    key_lookup, key_hit, key_wait, handle_lookup, handle_hit, handle_wait, bad_retire : ``In(1)``
+    key_lookup, key_hit, key_wait, handle_lookup, handle_hit, handle_wait : ``In(1)``
         Strobes of the packet path, to be counted.
+    bad_retire : ``In(2)``
+        Strobes too, one for each kind of lookup.
     handle_deleted, handle_not_found : ``In(1)``
         Strobes of the walker's deletes, to be counted.
     completion_is_posted : ``Out(1)``
@@ -144,7 +146,7 @@ class Control(wiring.Component):
                 "handle_lookup": In(1),
                 "handle_hit": In(1),
                 "handle_wait": In(1),
-                "bad_retire": In(1),
+                "bad_retire": In(2),
                 "handle_deleted": In(1),
                 "handle_not_found": In(1),
                 "completion_is_posted": Out(1),
@@ -165,7 +167,9 @@ class Control(wiring.Component):
         m.submodules.interrupts = interrupts = Interrupts(
             width=len(INTERRUPTS), init=1 << INTERRUPTS.index("table_lost")
         )
-        m.submodules.counters = counters = EventCounters(count=len(COUNTERS), width=config.counter_width)
+        m.submodules.counters = counters = EventCounters(
+            count=len(COUNTERS), width=config.counter_width, twice=(COUNTERS.index("bad_retires"),)
+        )
         parts = _Parts(bank, queue, flush, completions, windows, adds, end_restore, interrupts, counters)
 
         connect(m, flipped(self.axi), slave.axi)
@@ -300,11 +304,12 @@ class Control(wiring.Component):
             "refused_adds": parts.adds.do_refuse,
             "unknown_aborts": asks_walker_q & ~self.abort_matches,
             "unknown_beats": self.unknown_beat,
-            "bad_retires": self.bad_retire,
+            "bad_retires": self.bad_retire[0],
         }
         words = [bank.reads[f"{name}_{half}"] for name in COUNTERS for half in ("low", "high")]
         m.d.comb += [
             counters.events.eq(Cat(events[name] for name in COUNTERS)),
+            counters.events_again[COUNTERS.index("bad_retires")].eq(self.bad_retire[1]),
             counters.is_high.eq(bank.address[2]),
             counters.index.eq(bank.address[3:]),
             counters.do_read.eq(Cat(words).any()),

@@ -21,11 +21,15 @@ class EventCounters(wiring.Component):
         Counters; a power of two, at least 4.
     width : int
         Bits of a counter, 32 or 64.
+    twice : tuple of int
+        Counters whose event can happen twice in one clock.
 
     Members
     -------
     events : ``In(count)``
         Strobes.
+    events_again : ``In(count)``
+        Strobes of a second event in the clock, looked at for the counters of ``twice`` alone.
     index, is_high, do_read : In
         Reads a word: ``read_data`` holds it in the next clock. An event counts from the clock after it. During the
         first ``count + 1`` turns after reset, while the memory is filled, all read 0; events of that time are counted.
@@ -38,16 +42,20 @@ class EventCounters(wiring.Component):
     Latency 1 clock.
     """
 
-    def __init__(self, *, count: int, width: int):
+    def __init__(self, *, count: int, width: int, twice: tuple[int, ...] = ()):
         if count < 4 or count & (count - 1):
             raise ValueError(f"count must be a power of two and at least 4, got {count}")
         if width not in (32, 64):
             raise ValueError(f"width must be 32 or 64, got {width}")
+        if any(not 0 <= number < count for number in twice):
+            raise ValueError(f"twice must name counters below {count}, got {twice}")
         self._count = count
         self._width = width
+        self._twice = twice
         super().__init__(
             {
                 "events": In(count),
+                "events_again": In(count),
                 "index": In(range(count)),
                 "is_high": In(1),
                 "do_read": In(1),
@@ -104,12 +112,14 @@ class EventCounters(wiring.Component):
         """What each counter counted since its last turn. Turns come round in 4/3 * count clocks even if every fourth
         clock is a read or a pause, one turn may be put off by one, and one is left out after the first round.
         """
-        shorts = Array(Signal(ceil_log2(3 * self._count // 2 + 4), name=f"short_{n}") for n in range(self._count))
+        bits = ceil_log2(3 * self._count // 2 + 4)
+        shorts = Array(Signal(bits + (number in self._twice), name=f"short_{number}") for number in range(self._count))
         for number, short in enumerate(shorts):
+            events = self.events[number] + (self.events_again[number] if number in self._twice else 0)
             with m.If(do_clear & (index == number)):
-                m.d.sync += short.eq(self.events[number])
+                m.d.sync += short.eq(events)
             with m.Else():
-                m.d.sync += short.eq(short + self.events[number])
+                m.d.sync += short.eq(short + events)
         return Value.cast(shorts[index])
 
     def _add_reads(self, m: Module, *, total: Signal) -> None:

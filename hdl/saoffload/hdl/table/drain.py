@@ -44,7 +44,7 @@ class EpochDrain(wiring.Component):
 
     Members: ``epoch``: what an answer given in this clock carries. ``did_answer[kind]``: an answer of this kind is
     given in this clock. ``retires[kind]``; ``did_retire[kind]``: a retire was counted. ``graces[n]``,
-    ``grace_answers[n]``: always taken at once. ``bad_retire``: strobe.
+    ``grace_answers[n]``: always taken at once. ``bad_retire``: one strobe per kind.
 
     Latency: with nothing unretired, a grace request is answered 3 clocks after it was taken.
     """
@@ -66,7 +66,7 @@ class EpochDrain(wiring.Component):
                 "did_retire": Out(1).array(self.KINDS),
                 "graces": In(grace).array(len(depths)),
                 "grace_answers": Out(grace).array(len(depths)),
-                "bad_retire": Out(1),
+                "bad_retire": Out(self.KINDS),
             }
         )
 
@@ -86,7 +86,7 @@ class EpochDrain(wiring.Component):
             empty.append(Array([count == 0 for count in counts])[oldest[: self._config.epoch_width]])
             retire = self.retires[kind]
             bad.append(retire.valid & ~self.did_retire[kind])
-        m.d.comb += self.bad_retire.eq(Cat(bad).any())
+        m.d.comb += self.bad_retire.eq(Cat(bad))
 
         # The current epoch closes when a grace period asks for it and the ring has a place; the oldest one ends when
         # it is closed and both kinds are empty.

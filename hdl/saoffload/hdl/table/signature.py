@@ -18,7 +18,8 @@ class TableSignature(wiring.Signature):
     Requests are taken one per clock and wait for one reason alone: ``config.unretired_limit`` answers of the kind
     are not retired (each waiting clock is one ``..._is_waiting`` strobe). Answers come in order, a fixed number of
     clocks after their request, and must be taken at once. Every answer, a miss too, is retired exactly once, in any
-    order, by its epoch; a retire that names no unretired answer changes nothing and strobes ``bad_retire``.
+    order, by its epoch; a retire that names no unretired answer changes nothing and strobes ``bad_retire``: bit 0
+    for a key lookup's, bit 1 for a handle lookup's.
 
     Management:
 
@@ -66,7 +67,7 @@ class TableSignature(wiring.Signature):
                 "add_is_waiting": Out(1),
                 "key_request_is_waiting": Out(1),
                 "handle_request_is_waiting": Out(1),
-                "bad_retire": Out(1),
+                "bad_retire": Out(2),
                 "is_damaged": Out(1),
                 "live_bundles": Out(range(config.bundles + 1)),
                 "live_keys": Out(range(config.keys + 1)),
