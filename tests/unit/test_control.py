@@ -566,7 +566,9 @@ def test_an_add_and_its_answer(config: EngineConfig) -> None:
         "keys": [
             {
                 "spi": 0x1001 + sa,
-                "destination": sum((0xA0 + 0x10 * sa + word) << 32 * word for word in range(words)),
+                # What a preset without IPv6 cannot keep shows in one bit for each word.
+                "destination": sum((0xA0 + 0x10 * sa + word) << 32 * word for word in range(words))
+                | (0 if config.ipv6 else 1 << 32 | 1 << 64 | 1 << 96),
                 "family": Family(1 + sa & 1),
                 "protocol": Protocol(1 + sa >> 1),
             }
@@ -612,6 +614,56 @@ def test_an_add_and_its_answer(config: EngineConfig) -> None:
             AddStatusFields.DONE.mask | AddStatusFields.RESULT.put(AddResult.BAD_HANDLE.value)
         )
         assert await bed.read(ctx, Register.ADD_ANSWER_HANDLE) == 0
+
+    bed.run(bench)
+
+
+@pytest.mark.parametrize("config", [TINY, SMALL], ids=lambda config: config.name)
+def test_a_reserved_bit_makes_an_add_unsupported(config: EngineConfig) -> None:
+    """An SA count of 5 is not 1, and no protocol is known by some of its bits. What is staged again counts anew."""
+    bed = Bed(config)
+    bad = [(Register.ADD_CONTROL, 0x20 | 1 << bit) for bit in (*range(1, 4), *range(6, 32))]
+    bad += [(flags, 1 << bit) for flags in (Register.ADD_SA_0_FLAGS, Register.ADD_SA_1_FLAGS) for bit in range(2, 32)]
+
+    async def sa_count(ctx: Any, *words: tuple[Register, int]) -> int:
+        for register, value in words:
+            await bed.write(ctx, register, value)
+        await bed.write(ctx, Register.ADD_GO, 1)
+        count = (await receive(ctx, bed.dut.adds))["sa_count"]
+        await send(ctx, bed.dut.add_answers, {"result": AddResult.OK, "handle": 1 << 31})
+        return count
+
+    async def bench(ctx: Any) -> None:
+        control = (Register.ADD_CONTROL, 0x20)
+        for register, value in bad:
+            good = control if register is Register.ADD_CONTROL else (register, 3)
+            assert await sa_count(ctx, control, (register, value)) == 3, f"{register.name} {value:#x}"
+            assert await sa_count(ctx, (register, value), good, control) == 2, f"{register.name} {value:#x}"
+        only_first = (Register.ADD_CONTROL, 0x10)
+        assert await sa_count(ctx, (Register.ADD_SA_1_FLAGS, 4), only_first) == 1, "there is no SA 1"
+        assert await sa_count(ctx, (Register.ADD_SA_0_FLAGS, 4), only_first) == 3
+
+    bed.run(bench)
+
+
+def test_upper_destination_words_of_a_preset_without_ipv6_are_never_cut_off() -> None:
+    bed = Bed(TINY)
+
+    async def is_long(ctx: Any, *words: int) -> list[bool]:
+        """Stages one bit in each of these destination words, then 0 in the others; whether each key shows it."""
+        for word, value in [*((word, 1 << 31) for word in words), *((word, 0) for word in {*range(8)} - {*words})]:
+            await bed.write(ctx, Register.ADD_SA_0_DESTINATION_0 + 0x20 * (word // 4) + 4 * (word % 4), value)
+        await bed.write(ctx, Register.ADD_GO, 1)
+        keys = (await receive(ctx, bed.dut.adds))["keys"]
+        await send(ctx, bed.dut.add_answers, {"result": AddResult.UNSUPPORTED, "handle": 0})
+        return [bool(key["destination"] >> 32) for key in keys]
+
+    async def bench(ctx: Any) -> None:
+        for word in range(8):
+            assert await is_long(ctx, word) == [word in (1, 2, 3), word in (5, 6, 7)]
+        assert await is_long(ctx, 1, 2, 3, 5, 6, 7) == [True, True]
+        await bed.write(ctx, Register.ADD_SA_0_DESTINATION_3, 1)
+        assert await is_long(ctx) == [False, False], "what is staged again counts anew"
 
     bed.run(bench)
 

@@ -198,6 +198,10 @@ def test_add_results_in_their_order(table: Any, config: EngineConfig) -> None:
         if not config.ipv6:
             assert await result(Key(9, 1 << 127, IPV6)) == AddResult.UNSUPPORTED
             assert await result(Key(9), Key(8, 1 << 127, IPV6)) == AddResult.UNSUPPORTED
+            assert await result(Key(9, 1 << 32 | 0xC0000201)) == AddResult.UNSUPPORTED, "not cut short"
+            assert await result(Key(9), Key(8, 1 << 32)) == AddResult.UNSUPPORTED
+            assert await result(Key(9, 0, IPV6), is_outbound=True) == AddResult.UNSUPPORTED
+            assert await result(Key(9, 1 << 127), is_outbound=True) == AddResult.OK, "only its family counts"
         spi = 100
         while len(bench.judge.live) < config.bundles:
             spi += 1

@@ -230,7 +230,7 @@ class Register(IntEnum):
     ADD_HANDLE_LOW = 0x200
     #: Add handle, high. Bits 63:32 of the handle to restore: any bit that is 1 makes it a bad handle.
     ADD_HANDLE_HIGH = 0x204
-    #: Add control. What kind of bundle it is.
+    #: Add control. What kind of bundle it is. A reserved bit that is 1 is answered with unsupported.
     ADD_CONTROL = 0x208
     #: Add go. A write of any value submits the staged bundle. Refused and counted while add_status.busy is 1.
     ADD_GO = 0x20C
@@ -242,43 +242,51 @@ class Register(IntEnum):
     ADD_SA_0_SPI = 0x220
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_0_DESTINATION_0 = 0x224
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_0_DESTINATION_1 = 0x228
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_0_DESTINATION_2 = 0x22C
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_0_DESTINATION_3 = 0x230
     #: SA of the add: sA flags. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only. What kind
-    #: of SA it is.
+    #: of SA it is. A reserved bit that is 1 is answered with unsupported.
     ADD_SA_0_FLAGS = 0x234
     #: SPI. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only. The SPI as a number.
     ADD_SA_1_SPI = 0x240
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_1_DESTINATION_0 = 0x244
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_1_DESTINATION_1 = 0x248
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_1_DESTINATION_2 = 0x24C
     #: SA of the add: destination word. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only.
     #: Bits 32k+31:32k of the destination as a number: word 0 alone for IPv4, the other three 0. All words 0 is the
-    #: wildcard of the family. On a preset without IPv6 words 1 to 3 ignore writes.
+    #: wildcard of the family. On a preset without IPv6 an inbound bundle with any bit in words 1 to 3 is answered with
+    #: unsupported.
     ADD_SA_1_DESTINATION_3 = 0x250
     #: SA of the add: sA flags. SA 0 and SA 1 of the bundle; SA 1 counts only when sa_count is 2. Write-only. What kind
-    #: of SA it is.
+    #: of SA it is. A reserved bit that is 1 is answered with unsupported.
     ADD_SA_1_FLAGS = 0x254
 
 
@@ -306,7 +314,7 @@ class AddResult(IntEnum):
     OK = 0
     #: The table is not ready.
     NOT_READY = 1
-    #: Not 1 or 2 SAs, or IPv6 where table_features.ipv6 is 0.
+    #: Not 1 or 2 SAs, a reserved bit, or IPv6 where table_features.ipv6 is 0.
     UNSUPPORTED = 2
     #: Restore mode, and no handle was given.
     RESTORE_MODE = 3

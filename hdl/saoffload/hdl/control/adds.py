@@ -1,7 +1,7 @@
 """Adding a bundle by register: its words are staged, one write submits them, and nothing of them stays behind."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.config import HANDLE_BITS, EngineConfig
@@ -12,6 +12,9 @@ from .upper_bits import has_any
 #: Context words that have an address, whatever the preset keeps.
 CONTEXT_WORDS = 128
 
+#: An SA count that no table supports.
+UNSUPPORTED_SA_COUNT = 3
+
 #: Destination words of one SA.
 DESTINATION_WORDS = DESTINATION_BITS // 32
 
@@ -21,12 +24,13 @@ class Adds(wiring.Component):
     them.
 
     Keys and context can be written, never read. Refused, changing nothing and strobed: a ``do_go`` while an add is
-    under way, and words staged while the table has not yet taken what was staged before.
+    under way, and words staged while the table has not yet taken what was staged before. An add with a reserved bit in
+    its control word or in the flags of an SA becomes one of 3 SAs, which no table supports.
 
     Parameters
     ----------
     config : EngineConfig
-        ``ipv6`` and ``context_width``: what cannot be stored is not staged.
+        ``ipv6`` and ``context_width``: what cannot be stored is not staged; of a destination word, whether it is 0.
 
     Members
     -------
@@ -114,8 +118,12 @@ class Adds(wiring.Component):
         return m
 
     def _add_staging(self, m: Module, *, do_stage: Signal, do_take: Signal) -> None:
-        staged = self.adds.payload
+        staged = Signal.like(self.adds.payload)
+        has_bad_flags = Signal(2)
         words = self.write_data
+        m.d.comb += self.adds.payload.eq(staged)
+        with m.If(has_bad_flags[0] | (has_bad_flags[1] & (staged.sa_count == 2))):
+            m.d.comb += self.adds.payload.sa_count.eq(UNSUPPORTED_SA_COUNT)
         m.d.comb += do_stage.eq(
             self.do_stage_handle_low
             | self.do_stage_handle_high
@@ -126,7 +134,7 @@ class Adds(wiring.Component):
             | self.do_stage_flags.any()
         )
         with m.If(do_take):
-            m.d.sync += staged.eq(0)
+            m.d.sync += [staged.eq(0), has_bad_flags.eq(0)]
         with m.Elif(~self.is_staged):
             with m.If(self.do_stage_handle_low):
                 m.d.sync += staged.handle[:32].eq(words)
@@ -134,19 +142,29 @@ class Adds(wiring.Component):
                 # A handle with any upper bit is a bad handle: one bit tells that as well as 32.
                 m.d.sync += staged.handle[32].eq(has_any(words, 0))
             with m.If(self.do_stage_control):
-                m.d.sync += [staged.direction.eq(words[0]), staged.sa_count.eq(words[4:6])]
+                has_reserved = words[1:4].any() | has_any(words, 6)
+                m.d.sync += [
+                    staged.direction.eq(words[0]),
+                    staged.sa_count.eq(Mux(has_reserved, UNSUPPORTED_SA_COUNT, words[4:6])),
+                ]
             for sa in range(2):
-                self._add_sa(m, sa)
+                self._add_key(m, sa, staged.keys[sa])
+                with m.If(self.do_stage_flags[sa]):
+                    m.d.sync += has_bad_flags[sa].eq(has_any(words, 2))
             for low in range(0, self._config.context_width, 32):
                 with m.If(self.do_stage_context & (self.context_word == low // 32)):
                     m.d.sync += staged.context[low : low + 32].eq(words)
 
-    def _add_sa(self, m: Module, sa: int) -> None:
-        key = self.adds.payload.keys[sa]
+    def _add_key(self, m: Module, sa: int, key: data.View) -> None:
         with m.If(self.do_stage_spi[sa]):
             m.d.sync += key.spi.eq(self.write_data)
-        for word in range(self._config.destination_bits // 32):
+        for word in range(DESTINATION_WORDS):
+            low = 32 * word
             with m.If(self.do_stage_destination[sa * DESTINATION_WORDS + word]):
-                m.d.sync += key.destination[32 * word : 32 * word + 32].eq(self.write_data)
+                if low < self._config.destination_bits:
+                    m.d.sync += key.destination[low : low + 32].eq(self.write_data)
+                else:
+                    # The table refuses what is longer than it can keep: one bit tells that as well as 32.
+                    m.d.sync += key.destination[low].eq(has_any(self.write_data, 0))
         with m.If(self.do_stage_flags[sa]):
             m.d.sync += [key.family.eq(self.write_data[0]), key.protocol.eq(self.write_data[1])]

@@ -8,7 +8,7 @@ from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 
 from .handles import generation_of, index_of, is_well_formed, to_handle
-from .match import is_storable, to_stored
+from .match import is_storable, is_supported, to_stored
 from .records import ManagementSignature
 from .timing import KEY_MATCH_TO_LIVE, LIVE_TO_ANSWER
 
@@ -199,7 +199,12 @@ class Add(wiring.Component):
         """What is wrong with the request itself."""
         config, request = self._config, self.request
         refusal = Signal(layouts.AddResult)
-        fits = is_storable(config, request.keys[0]) & (~has_second | is_storable(config, request.keys[1]))
+        # The keys of an outbound bundle are not kept: only their family counts.
+        is_outbound = request.direction == layouts.Direction.OUTBOUND
+        first_fits, second_fits = (
+            is_storable(config, key) | (is_outbound & is_supported(config, key)) for key in request.keys
+        )
+        fits = first_fits & (~has_second | second_fits)
         counts = (request.sa_count == 1) | has_second
         is_live = self.live.bit_select(index_of(config, request.handle), 1)
         with m.If(~(counts & fits)):

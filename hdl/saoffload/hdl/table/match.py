@@ -27,12 +27,14 @@ def to_stored(config: EngineConfig, key: data.View) -> data.View:
     return layout(Cat(fields))
 
 
+def is_supported(config: EngineConfig, key: data.View) -> Value:
+    """Whether the key is of a family that this table knows."""
+    return Value.cast(1) if config.ipv6 else Value.cast(key.family) == layouts.Family.IPV4.value
+
+
 def is_storable(config: EngineConfig, key: data.View) -> Value:
     """Whether this table could hold the key at all: an IPv4-only table holds IPv4 destinations alone."""
-    if config.ipv6:
-        return Value.cast(1)
-    is_ipv4 = Value.cast(key.family) == layouts.Family.IPV4.value
-    return is_ipv4 & ~key.destination[config.destination_bits :].any()
+    return is_supported(config, key) & ~key.destination[config.destination_bits :].any()
 
 
 def encode(one_hot: Value) -> Value:
