@@ -8,6 +8,45 @@ HANDLE_BITS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
+class HashSizes:
+    """The sizes of a hash table. Raises ``ValueError`` for one that cannot be built."""
+
+    #: Block RAMs that a key may stand in, one row in each: 2, 4 or 8.
+    ways: int = 8
+    #: Rows of a way, a power of two.
+    way_depth: int
+    #: Keys that found no row and are compared one by one; two of them are needed for a bundle of two keys.
+    overflow: int = 4
+    #: Wildcard SAs that can live at a time.
+    wildcards: int = 32
+    #: Rounds of the keyed permutation; fewer than 8 are for simulation, where nobody attacks.
+    rounds: int = 8
+    #: Keys that an add displaces at most before it parks the last one.
+    max_moves: int = 500
+
+    def __post_init__(self) -> None:
+        if self.ways not in (2, 4, 8):
+            raise ValueError(f"ways must be 2, 4 or 8, got {self.ways}")
+        if self.way_depth < 4 or self.way_depth & (self.way_depth - 1):
+            raise ValueError(f"way_depth must be a power of two and at least 4, got {self.way_depth}")
+        if self.way_depth > 1 << 14:
+            raise ValueError(f"way_depth must be at most {1 << 14}, got {self.way_depth}")
+        for field, low, high in (
+            ("rounds", 2, 64),
+            ("overflow", 2, 64),
+            ("wildcards", 2, 1024),
+            ("max_moves", 1, 1 << 16),
+        ):
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(f"{field} must be {low} to {high}, got {getattr(self, field)}")
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row's address."""
+        return (self.way_depth - 1).bit_length()
+
+
+@dataclass(frozen=True, kw_only=True)
 class EngineConfig:
     """Every size of one engine. Frozen: an engine never changes after it was described.
 
@@ -41,9 +80,12 @@ class EngineConfig:
     epoch_width: int = 2
     #: Bits of the event counters (32 or 64).
     counter_width: int = 64
-    #: True builds the comparators of an IPv4-only table as block RAM and keeps its small memories there, too: for
-    #: parts with few flip-flops and no distributed RAM.
+    #: True builds the comparators as block RAM and keeps the small memories of the table there, too: for parts with few
+    #: flip-flops, and for tables of so many keys that the wires to their registers cannot be routed. An entry is
+    #: written in 256 clocks then.
     prefers_block_ram: bool = False
+    #: Sizes of the hash table that keeps the keys in block RAM; None builds a parallel CAM instead.
+    hashed: HashSizes | None = None
     #: AXI4 ARPROT of every read: unprivileged, secure, data.
     arprot: int = 0b000
     #: AXI4 ARCACHE of every read: normal, non-cacheable, bufferable.
@@ -64,10 +106,20 @@ class EngineConfig:
         self._check("arcache", 0, 15)
         if self.data_width != 64:
             raise ValueError(f"data_width must be 64, got {self.data_width}")
-        if self.prefers_block_ram and self.ipv6:
-            raise ValueError("prefers_block_ram builds tables of IPv4 keys only, got ipv6=True")
+        if self.hashed is not None:
+            self._check_hash(self.hashed)
         if self.counter_width not in (32, 64):
             raise ValueError(f"counter_width must be 32 or 64, got {self.counter_width}")
+
+    def _check_hash(self, hashed: HashSizes) -> None:
+        if self.prefers_block_ram:
+            raise ValueError("prefers_block_ram is for parallel tables, got it with hashed")
+        if not self.ipv6:
+            raise ValueError("hash tables keep IPv6 keys as well, got ipv6=False")
+        if hashed.ways * hashed.way_depth < self.keys:
+            raise ValueError(f"{hashed.ways} ways of {hashed.way_depth} rows have no room for {self.keys} keys")
+        if self.index_bits > self.generation_bits:
+            raise ValueError(f"a hash table keeps at most {1 << 15} bundles, got {self.bundles}")
 
     def _check(self, field: str, low: int, high: int) -> None:
         value = getattr(self, field)
@@ -94,7 +146,11 @@ class EngineConfig:
     def with_bundles(self, bundles: int) -> "EngineConfig":
         """The same engine for another number of bundles; keys grow or shrink in proportion."""
         keys = max(2, ceil(bundles * self.keys / self.bundles))
-        return replace(self, name=f"{self.name}-{bundles}", bundles=bundles, keys=keys)
+        hashed = self.hashed
+        if hashed is not None:
+            depth = ceil(keys * hashed.way_depth / self.keys)
+            hashed = replace(hashed, way_depth=max(4, 1 << (depth - 1).bit_length()))
+        return replace(self, name=f"{self.name}-{bundles}", bundles=bundles, keys=keys, hashed=hashed)
 
 
 PRESETS: dict[str, EngineConfig] = {
@@ -116,11 +172,12 @@ PRESETS: dict[str, EngineConfig] = {
             counter_width=32,
             prefers_block_ram=True,
         ),
-        EngineConfig(name="small", bundles=64, keys=96),
-        EngineConfig(name="medium", bundles=256, keys=384),
+        EngineConfig(name="small", bundles=64, keys=96, hashed=HashSizes(ways=4, way_depth=32)),
+        EngineConfig(name="medium", bundles=256, keys=384, hashed=HashSizes(ways=4, way_depth=128)),
     )
 }
-"""The engines we build and measure: ``tiny`` for iCE40, ``small`` for ECP5, ``medium`` for simulation."""
+"""The engines we build and measure: ``tiny`` (a parallel CAM) for iCE40, ``small`` and ``medium`` (hash tables) for
+ECP5."""
 
 
 def preset(name: str) -> EngineConfig:

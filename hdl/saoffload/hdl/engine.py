@@ -10,7 +10,7 @@ from saoffload.hdl.bus.read_master import ReadMaster
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control.bank import ADDRESS_WIDTH
 from saoffload.hdl.control.control import Control
-from saoffload.hdl.table.parallel import ParallelTable
+from saoffload.hdl.table.choice import SaTable, sa_table
 from saoffload.hdl.table.signature import TableSignature
 from saoffload.hdl.walk.walk import Walk
 
@@ -109,7 +109,7 @@ class Engine(wiring.Component):
         m.submodules.control = control = Control(config)
         m.submodules.walk = walk = Walk(config)
         m.submodules.read_master = master = ReadMaster(config)
-        m.submodules.table = table = ParallelTable(config)
+        m.submodules.table = table = sa_table(config)
 
         # Streams, each from the block that sends it.
         links: tuple[tuple[object, object, str, str], ...] = (
@@ -162,7 +162,7 @@ class Engine(wiring.Component):
         self._show_trace(m, control, walk, table)
         return m
 
-    def _count(self, m: Module, control: Control, table: ParallelTable) -> None:
+    def _count(self, m: Module, control: Control, table: SaTable) -> None:
         """What the control room counts."""
         key, handle = table.key_answers, table.handle_answers
         m.d.comb += [
@@ -174,11 +174,10 @@ class Engine(wiring.Component):
             control.handle_wait.eq(table.handle_request_is_waiting),
             control.handle_deleted.eq(table.delete_answers.valid & table.delete_answers.payload.found),
             control.handle_not_found.eq(table.delete_answers.valid & ~table.delete_answers.payload.found),
-            # The parallel table stores no parity: nothing to report.
-            control.table_is_damaged.eq(0),
+            control.table_is_damaged.eq(table.is_damaged),
         ]
 
-    def _show_trace(self, m: Module, control: Control, walk: Walk, table: ParallelTable) -> None:
+    def _show_trace(self, m: Module, control: Control, walk: Walk, table: SaTable) -> None:
         trace = self.trace
         # The handle of a visit is handed over one clock after it, so its address waits as long.
         m.d.sync += [trace.node_valid.eq(walk.visited_node), trace.node_address.eq(walk.visited_address)]

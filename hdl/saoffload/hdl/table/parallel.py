@@ -43,6 +43,21 @@ class ParallelTable(wiring.Component):
         self._config = config
         super().__init__(TableSignature(config))
 
+    @property
+    def key_latency(self) -> int:
+        """Clocks from a key lookup's request to its answer."""
+        return KeyLookup.LATENCY
+
+    @property
+    def handle_latency(self) -> int:
+        """Clocks from a handle lookup's request to its answer."""
+        return HandleLookup.LATENCY
+
+    @property
+    def delete_latency(self) -> int:
+        """Clocks from a delete to its answer."""
+        return DeletePipe.LATENCY
+
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config

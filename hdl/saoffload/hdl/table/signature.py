@@ -38,7 +38,11 @@ class TableSignature(wiring.Signature):
     - ``graces`` / ``grace_answers``: answered in order once every lookup answered before the request was taken is
       retired. At most ``config.completion_depth`` may be unanswered; the answer must be taken at once.
 
-    State: ``is_ready`` after the reset scrub, ``is_restoring``, ``live_bundles``, ``live_keys``.
+    - ``seed``: of the hash, where there is one. Taken over while the table is empty after a reset or a flush; from
+      the first add on it may change without effect, until the next flush.
+
+    State: ``is_ready`` after the reset scrub, ``is_restoring``, ``live_bundles``, ``live_keys``. ``is_damaged``:
+    strobe, stored bits were found to have flipped.
     """
 
     def __init__(self, config: EngineConfig):

@@ -82,13 +82,14 @@ class Permutation(wiring.Component):
 
     LATENCY = ROUNDS
 
-    def __init__(self):
+    def __init__(self, *, rounds: int = ROUNDS):
+        self._rounds = rounds
         super().__init__({"seed": In(SEED_BITS), "key": In(KEY_BITS), "permuted": Out(KEY_BITS)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         state, schedule = self.key, self.seed
-        for number in range(ROUNDS):
+        for number in range(self._rounds):
             state_after = Signal(KEY_BITS, name=f"state_{number + 1}", reset_less=True)
             schedule_after = Signal(SEED_BITS, name=f"schedule_{number + 1}")
             m.d.sync += state_after.eq(one_round(state, schedule))
@@ -110,7 +111,8 @@ class SerialPermutation(wiring.Component):
 
     LATENCY = ROUNDS
 
-    def __init__(self):
+    def __init__(self, *, rounds: int = ROUNDS):
+        self._rounds = rounds
         super().__init__(
             {
                 "seed": In(SEED_BITS),
@@ -125,7 +127,7 @@ class SerialPermutation(wiring.Component):
         m = Module()
         state = Signal(KEY_BITS, reset_less=True)
         schedule = Signal(SEED_BITS, reset_less=True)
-        rounds_left = Signal(range(ROUNDS))
+        rounds_left = Signal(range(self._rounds))
         state_now = Signal(KEY_BITS)
         schedule_now = Signal(SEED_BITS)
         m.d.comb += [
@@ -137,7 +139,7 @@ class SerialPermutation(wiring.Component):
             m.d.sync += [
                 state.eq(one_round(state_now, schedule_now)),
                 schedule.eq(next_schedule(schedule_now)),
-                rounds_left.eq(Mux(self.do_start, ROUNDS - 1, rounds_left - 1)),
+                rounds_left.eq(Mux(self.do_start, self._rounds - 1, rounds_left - 1)),
             ]
         m.d.sync += self.is_done.eq((rounds_left == 1) & ~self.do_start)
         return m

@@ -1,0 +1,56 @@
+"""The indices that may be issued, the longest free first."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl.config import EngineConfig
+
+
+class FreeList(wiring.Component):
+    """A queue of indices, linked through a memory that has a word for each of them.
+
+    Parameters: ``config``.
+
+    Members: ``is_empty``, ``head``: the longest free. ``do_push`` with ``pushed``: behind all others. ``do_pop`` with
+    ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. To the memory:
+    ``do_write_link``, ``link_address``, ``link``: in the clock of a push.
+
+    Latency: changes show in the next clock. Push and pop not in the same one.
+    """
+
+    def __init__(self, config: EngineConfig):
+        index = range(config.bundles)
+        self._bundles = config.bundles
+        super().__init__(
+            {
+                "is_empty": Out(1, init=1),
+                "head": Out(index),
+                "do_push": In(1),
+                "pushed": In(index),
+                "do_pop": In(1),
+                "next_head": In(index),
+                "do_clear": In(1),
+                "do_write_link": Out(1),
+                "link_address": Out(index),
+                "link": Out(index),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        tail = Signal.like(self.head)
+        m.d.comb += [
+            self.do_write_link.eq(self.do_push & ~self.is_empty),
+            self.link_address.eq(tail),
+            self.link.eq(self.pushed),
+        ]
+        with m.If(self.do_push):
+            m.d.sync += [tail.eq(self.pushed), self.is_empty.eq(0)]
+            with m.If(self.is_empty):
+                m.d.sync += self.head.eq(self.pushed)
+        with m.Elif(self.do_pop):
+            m.d.sync += [self.head.eq(self.next_head), self.is_empty.eq(self.head == tail)]
+        with m.If(self.do_clear):
+            m.d.sync += self.is_empty.eq(1)
+        return m

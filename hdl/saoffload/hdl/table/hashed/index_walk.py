@@ -1,0 +1,97 @@
+"""The walk over all indices that makes them free, and strings the free ones together."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl.config import EngineConfig
+
+from .states import BundleState, dead_state
+from .timing import MEMORY_LATENCY
+
+
+class IndexWalk(wiring.Component):
+    """Reads the state of every index in turn, and picks out those in one state: the dead of the last sweep to make them
+    free, or the free ones, to build the free list anew.
+
+    Parameters: ``config``.
+
+    Members: ``do_step`` goes on for ``STEP_READS`` indices or until one was picked; ``is_idle``. ``picks_free``: which
+    kind; ``sweep_parity``: that under which the current deletes die, so the others are picked. ``is_done``: with the
+    end of the step that ended the walk; the next step begins anew. ``do_restart``: so does the next step.
+    ``do_check``/``check_index``/``check_state``; ``do_free``/``index`` until ``free_is_written``; ``do_push`` strobe.
+
+    Latency: a clock per index and 5 for each picked one, if the live store is free.
+    """
+
+    STEP_READS = 32
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        index = range(config.bundles)
+        super().__init__(
+            {
+                "do_step": In(1),
+                "do_restart": In(1),
+                "is_idle": Out(1),
+                "is_done": Out(1),
+                "picks_free": In(1),
+                "sweep_parity": In(1),
+                "do_check": Out(1),
+                "check_index": Out(index),
+                "check_is_taken": In(1),
+                "check_state": In(BundleState),
+                "index": Out(index),
+                "do_free": Out(1),
+                "free_is_written": In(1),
+                "do_push": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        bundles = self._config.bundles
+        cursor = Signal(range(bundles + 1))
+        left = Signal(range(self.STEP_READS + 1))
+        asked = [Signal(range(bundles), name=f"asked_{clock}") for clock in range(MEMORY_LATENCY)]
+        is_asked = Signal(MEMORY_LATENCY)
+        is_reading = Signal()
+        is_at_end = cursor == bundles
+        wanted = Mux(self.picks_free, BundleState.FREE, dead_state(~self.sweep_parity))
+        is_picked = is_asked[-1] & (self.check_state.as_value() == wanted)
+        does_ask = self.do_check & self.check_is_taken
+        m.d.comb += self.check_index.eq(cursor)
+        m.d.sync += [
+            asked[0].eq(cursor),
+            *(later.eq(earlier) for earlier, later in pairwise(asked)),
+            is_asked.eq(Mux(is_picked, 0, Cat(does_ask, is_asked[:-1]))),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.is_idle.eq(1)
+                m.d.sync += left.eq(self.STEP_READS)
+                with m.If(self.do_restart):
+                    m.d.sync += cursor.eq(0)
+                with m.If(self.do_step):
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += [is_reading.eq(1), self.do_check.eq(~is_at_end & (left != 0))]
+                with m.If(does_ask):
+                    m.d.sync += [cursor.eq(cursor + 1), left.eq(left - 1)]
+                # What was asked after the picked one is asked again.
+                with m.If(is_picked):
+                    m.d.sync += [self.index.eq(asked[-1]), cursor.eq(asked[-1] + 1)]
+                    m.next = "PICK"
+                with m.Elif(~self.do_check & ~is_asked.any()):
+                    with m.If(is_at_end):
+                        m.d.comb += self.is_done.eq(1)
+                        m.d.sync += cursor.eq(0)
+                    m.next = "IDLE"
+            with m.State("PICK"):
+                m.d.comb += self.do_free.eq(~self.picks_free)
+                with m.If(self.picks_free | self.free_is_written):
+                    m.d.comb += self.do_push.eq(1)
+                    m.next = "IDLE"
+        return m

@@ -1,0 +1,262 @@
+"""The keeper: one management job at a time, and the order between them."""
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
+NOT_READY = layouts.ADD_ANSWER.const({"result": layouts.AddResult.NOT_READY, "handle": 0})
+
+ADDS_PER_STEP = 8
+"""Adds after which the sweep gets a turn although nothing is dead: it looks for damaged rows as well."""
+
+FLUSH_SETTLE = 3
+"""Clocks after which a delete that was judged before the flush has been counted and written."""
+
+
+class Keeper(wiring.Component):
+    """Runs the reset wipe, flushes, adds, sweeps and the release of indices, so that no two of them meet.
+
+    A *pass* brings deleted bundles back: a sweep over all keys that begins after their death, a grace period that
+    begins after the sweep, and a walk over all indices that frees those that died before the pass began. Passes go
+    round for ever; without anything dead they are sweeps alone, which find damaged rows. Steps of a pass and adds take
+    turns.
+
+    Parameters: ``config``.
+
+    Members: the management streams and state of ``TableSignature``. ``gate_is_closed``: lookups are answered with
+    misses; ``deletes_are_closed``: deletes find nothing. ``wipe_start``, ``wipe_is_done``, ``wipes_generations``;
+    ``do_clear``: what is counted, parked or strung together is forgotten. ``add_*``, ``step_*``, ``walk_*``: strobes
+    to and from ``Add``, ``Sweep`` and ``IndexWalk``; ``mover_is_idle``, ``do_retry``: try to put the parked key that
+    the sweep met into a row. ``sweep_parity``: of the pass under way; ``is_linking``: the walk builds the free list.
+    ``graces``/``grace_answers``.
+
+    Latency: ready ``max(bundles, way_depth) + 16`` clocks after reset; a flush takes as long and the job that it met.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "adds": In(stream.Signature(layouts.add_request(config))),
+                "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
+                "flushes": In(stream.Signature(layouts.NOTHING)),
+                "flush_answers": Out(stream.Signature(layouts.flush_answer(config), always_ready=True)),
+                "end_restores": In(stream.Signature(layouts.NOTHING)),
+                "graces": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
+                "grace_answers": In(stream.Signature(layouts.NOTHING, always_ready=True)),
+                "is_ready": Out(1),
+                "is_restoring": Out(1, init=1),
+                "add_is_waiting": Out(1),
+                "gate_is_closed": Out(1, init=1),
+                "deletes_are_closed": Out(1, init=1),
+                "is_draining": Out(1),
+                "live_bundles": In(range(config.bundles + 1)),
+                "has_dead": In(1),
+                "wipe_start": Out(1),
+                "wipe_is_done": In(1),
+                "wipes_generations": Out(1, init=1),
+                "do_clear": Out(1),
+                "add_start": Out(1),
+                "add_is_done": In(1),
+                "add_must_wait": In(1),
+                "add_holds_flush": In(1),
+                "add_answer": In(layouts.ADD_ANSWER),
+                "add_answer_is_taken": Out(1),
+                "mover_is_idle": In(1),
+                "step_start": Out(1),
+                "step_restart": Out(1),
+                "step_is_idle": In(1),
+                "pass_is_done": In(1),
+                "place_is_stuck": In(1),
+                "row_is_cleared": In(1),
+                "do_retry": Out(1),
+                "walk_start": Out(1),
+                "walk_restart": Out(1),
+                "walk_is_idle": In(1),
+                "walk_is_done": In(1),
+                "walk_did_push": In(1),
+                "sweep_parity": Out(1),
+                "is_linking": Out(1),
+                "may_push": Out(1),
+                "is_flushing": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        is_blocked = Signal()
+        # The pass: what it has still to do.
+        pass_is_new = Signal(init=1)
+        pass_has_dead = Signal()
+        must_drain = Signal()
+        must_free = Signal()
+        forgets_graces = Signal()
+        with m.If(self._elaborate_graces(m, must_drain, forgets_graces)):
+            m.d.sync += [must_drain.eq(0), must_free.eq(1)]
+
+        # An add that has to wait is tried again when something has changed that it may wait for.
+        with m.If(self.grace_answers.valid):
+            m.d.sync += is_blocked.eq(0)
+        adds_since_step = Signal(range(ADDS_PER_STEP + 1))
+        step_is_due = (adds_since_step == ADDS_PER_STEP) | ((adds_since_step != 0) & self.has_dead)
+        can_add = self.adds.valid & ~is_blocked & ~step_is_due
+
+        # A parked key may find a row again once the sweep has cleared some.
+        has_cleared = Signal(2)
+        with m.If(self.row_is_cleared):
+            m.d.sync += has_cleared[0].eq(1)
+
+        is_refusing = Signal()
+        add_is_running = Signal()
+        m.d.comb += [
+            self.add_answers.valid.eq(is_refusing | (add_is_running & self.add_is_done & ~self.add_must_wait)),
+            self.add_answers.payload.eq(self.add_answer),
+            self.adds.ready.eq(self.add_answers.valid & self.add_answers.ready),
+            self.add_answer_is_taken.eq(self.adds.ready & add_is_running),
+            # A bundle that appears is answered before the flush is taken, so that each was added before or after it.
+            self.flushes.ready.eq(self.is_ready & ~self.is_flushing & ~self.add_holds_flush),
+        ]
+        with m.If(is_refusing):
+            m.d.comb += self.add_answers.payload.eq(NOT_READY)
+        takes_flush = self.flushes.valid & self.flushes.ready
+        with m.If(self.flushes.valid & self.is_ready):
+            m.d.sync += self.gate_is_closed.eq(1)
+        with m.If(takes_flush):
+            m.d.sync += self.is_flushing.eq(1)
+
+        # The free list is built once restore mode has ended; until then, freed indices are not strung to it.
+        must_link = Signal()
+        may_end_restore = Signal()
+        m.d.comb += [
+            may_end_restore.eq(~self.gate_is_closed & (~self.adds.valid | self.adds.ready)),
+            self.end_restores.ready.eq(may_end_restore | takes_flush | ~self.is_ready),
+            self.may_push.eq(~self.is_restoring & (self.is_linking | ~must_link)),
+        ]
+        with m.If(self.end_restores.valid & may_end_restore & self.is_ready & self.is_restoring):
+            m.d.sync += [self.is_restoring.eq(0), must_link.eq(1), is_blocked.eq(0)]
+
+        removed = self.flush_answers.payload.deleted
+        pause = Signal(range(FLUSH_SETTLE + 1))
+        with m.FSM():
+            with m.State("RESET"):
+                m.d.comb += [self.wipe_start.eq(1), self.do_clear.eq(1)]
+                m.next = "RESET_WIPE"
+            with m.State("RESET_WIPE"):
+                with m.If(self.wipe_is_done):
+                    m.d.sync += [self.gate_is_closed.eq(0), self.deletes_are_closed.eq(0)]
+                    m.d.sync += [self.is_ready.eq(1), self.wipes_generations.eq(0)]
+                    m.next = "IDLE"
+                with m.Elif(self.adds.valid):
+                    m.next = "REFUSE"
+            # The wipe goes on meanwhile and may end here.
+            with m.State("REFUSE"):
+                m.d.comb += is_refusing.eq(1)
+                with m.If(self.wipe_is_done):
+                    m.d.sync += [self.gate_is_closed.eq(0), self.deletes_are_closed.eq(0)]
+                    m.d.sync += [self.is_ready.eq(1), self.wipes_generations.eq(0)]
+                with m.If(self.adds.ready):
+                    m.next = "RESET_WIPE"
+                    with m.If(self.is_ready | self.wipe_is_done):
+                        m.next = "IDLE"
+
+            with m.State("IDLE"):
+                with m.If(self.is_flushing):
+                    with m.If(self.mover_is_idle):
+                        m.d.sync += [self.deletes_are_closed.eq(1), pause.eq(FLUSH_SETTLE)]
+                        m.next = "FLUSH"
+                with m.Elif(can_add):
+                    m.d.comb += self.add_start.eq(1)
+                    m.next = "ADD"
+                with m.Elif(self.mover_is_idle):
+                    m.d.sync += adds_since_step.eq(0)
+                    with m.If(must_link | must_free):
+                        m.d.comb += [self.walk_start.eq(1), self.walk_restart.eq(must_link & ~self.is_linking)]
+                        m.d.sync += self.is_linking.eq(must_link)
+                        m.next = "WALK"
+                    with m.Else():
+                        m.d.comb += self.step_start.eq(1)
+                        with m.If(pass_is_new & ~must_drain):
+                            m.d.comb += self.step_restart.eq(1)
+                            m.d.sync += [
+                                self.sweep_parity.eq(~self.sweep_parity),
+                                pass_has_dead.eq(self.has_dead),
+                                pass_is_new.eq(0),
+                            ]
+                        m.next = "STEP"
+
+            with m.State("STEP"):
+                with m.If(self.place_is_stuck & has_cleared.any()):
+                    m.d.comb += self.do_retry.eq(1)
+                with m.If(self.pass_is_done):
+                    m.d.sync += [has_cleared.eq(has_cleared << 1), is_blocked.eq(0), pass_is_new.eq(1)]
+                    # A sweep that began before the drain did is not the pass's own.
+                    with m.If(~pass_is_new & pass_has_dead):
+                        m.d.sync += must_drain.eq(1)
+                with m.If(self.step_is_idle):
+                    m.next = "IDLE"
+            with m.State("WALK"):
+                with m.If(self.walk_did_push):
+                    m.d.sync += is_blocked.eq(0)
+                with m.If(self.walk_is_done):
+                    m.d.sync += is_blocked.eq(0)
+                    with m.If(self.is_linking):
+                        m.d.sync += [self.is_linking.eq(0), must_link.eq(0)]
+                    with m.Else():
+                        m.d.sync += must_free.eq(0)
+                with m.If(self.walk_is_idle):
+                    m.next = "IDLE"
+
+            with m.State("ADD"):
+                m.d.comb += add_is_running.eq(1)
+                with m.If(self.add_is_done):
+                    with m.If(self.add_must_wait):
+                        m.d.sync += [self.add_is_waiting.eq(1), is_blocked.eq(1)]
+                        m.next = "IDLE"
+                    with m.Elif(self.adds.ready):
+                        m.d.sync += self.add_is_waiting.eq(0)
+                        with m.If(adds_since_step != ADDS_PER_STEP):
+                            m.d.sync += adds_since_step.eq(adds_since_step + 1)
+                        m.next = "IDLE"
+
+            with m.State("FLUSH"):
+                m.d.sync += [pause.eq(pause - 1), removed.eq(self.live_bundles)]
+                with m.If(pause == 0):
+                    m.d.comb += [self.wipe_start.eq(1), self.do_clear.eq(1), self.walk_restart.eq(1)]
+                    m.next = "FLUSH_WIPE"
+            with m.State("FLUSH_WIPE"), m.If(self.wipe_is_done):
+                m.d.comb += [self.flush_answers.valid.eq(1), forgets_graces.eq(1)]
+                m.d.sync += [
+                    self.gate_is_closed.eq(0),
+                    self.deletes_are_closed.eq(0),
+                    self.is_restoring.eq(1),
+                    self.is_draining.eq(1),
+                    self.is_linking.eq(0),
+                    self.is_flushing.eq(0),
+                    must_link.eq(0),
+                    is_blocked.eq(0),
+                    pass_is_new.eq(1),
+                    must_free.eq(0),
+                    must_drain.eq(0),
+                ]
+                m.next = "IDLE"
+        return m
+
+    def _elaborate_graces(self, m: Module, must_drain: Signal, forgets: Signal) -> Value:
+        """One grace period at a time, for the pass, for the flush before, or both. Returns: the pass has had its."""
+        is_asked = Signal()
+        serves_pass = Signal()
+        serves_flush = Signal()
+        m.d.comb += self.graces.valid.eq(~is_asked & (must_drain | self.is_draining))
+        with m.If(self.graces.valid):
+            m.d.sync += [is_asked.eq(1), serves_pass.eq(must_drain), serves_flush.eq(self.is_draining)]
+        with m.If(self.grace_answers.valid):
+            m.d.sync += is_asked.eq(0)
+            with m.If(serves_flush):
+                m.d.sync += self.is_draining.eq(0)
+        # What was asked for before a flush says nothing about what the flush removed.
+        with m.If(forgets):
+            m.d.sync += [serves_pass.eq(0), serves_flush.eq(0)]
+        return Value.cast(self.grace_answers.valid & serves_pass & must_drain)

@@ -1,0 +1,163 @@
+"""Cuckoo moves: a key gets a row, and the key that stood there looks for another."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl.config import EngineConfig
+
+from .entry import placed_layout, sizes_of
+from .timing import MEMORY_LATENCY
+from .way import Way
+
+
+class Mover(wiring.Component):
+    """Puts the key in the hand into one of its rows, and goes on with the key that it displaced, until one finds a
+    free row, is dead, or has been tried often enough: then it is parked.
+
+    Every key that lives is found in every clock: what stood in the row is in the hand from the clock after the write
+    on, and what was written stays comparable as the previous hand until all lookups have passed. A displaced key whose
+    bundle is dead goes no further: carried behind a sweep it would be missed.
+
+    Which way a key displaces from is pseudo-random, only never the one that it came from.
+
+    Parameters: ``config``.
+
+    Members: ``do_read``: look at the rows of the hand; 6 clocks later ``is_chosen``, with ``has_twin``: a row holds
+    the hand's key already. One clock after that ``given`` of the ways shows what stands in the chosen row.
+    ``do_write`` writes and goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move``
+    instead of ``do_read``: the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
+    ``has_pending``/``pending_index``: a bundle that is being added; it is not dead. To ways, overflow and live store:
+    what their docstrings say. ``moved``: strobe, one per displaced key. ``was_damaged``: strobe; a row was read that
+    had the wrong parity.
+
+    Latency: 8 clocks per move. There must be an unused place when ``do_write`` or ``do_move`` is given.
+    """
+
+    CLOCKS_PER_MOVE = 8
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self._ways = sizes_of(config).ways
+        index = range(config.bundles)
+        super().__init__(
+            {
+                "do_read": In(1),
+                "do_move": In(1),
+                "is_chosen": Out(1),
+                "has_twin": Out(1),
+                "do_write": In(1),
+                "do_cancel": In(1),
+                "is_idle": Out(1),
+                "has_pending": In(1),
+                "pending_index": In(index),
+                "is_free": In(self._ways),
+                "is_twin": In(self._ways),
+                "is_damaged": In(self._ways),
+                "way_do_write": Out(self._ways),
+                "way_do_give": Out(self._ways),
+                "given": In(placed_layout(config)),
+                "hand_index": In(index),
+                "do_load": Out(1),
+                "do_keep": Out(1),
+                "do_drop": Out(1),
+                "do_park": Out(1),
+                "do_check": Out(1),
+                "check_is_taken": In(1),
+                "check_is_live": In(1),
+                "moved": Out(1),
+                "was_damaged": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        ways = self._ways
+        max_moves = sizes_of(self._config).max_moves
+        chosen = Signal(ways)
+        source = Signal(ways)
+        asks = Signal()
+        count = Signal(range(Way.READ_LATENCY + 1))
+        moves = Signal(range(max_moves + 1))
+        must_check = Signal()
+        is_checking = Signal(MEMORY_LATENCY)
+        is_checked = Signal()
+        is_dead = Signal()
+
+        # The hand's bundle is looked up while its rows are read. One that is being added is not live yet.
+        m.d.comb += self.do_check.eq(must_check)
+        m.d.sync += is_checking.eq(Cat(must_check & self.check_is_taken, is_checking[:-1]))
+        with m.If(self.check_is_taken):
+            m.d.sync += must_check.eq(0)
+        is_pending = self.has_pending & (self.hand_index == self.pending_index)
+        with m.If(is_checking[-1]):
+            m.d.sync += [is_checked.eq(1), is_dead.eq(~self.check_is_live & ~is_pending)]
+
+        has_twin = asks & self.is_twin.any()
+        lowest_free = self.is_free & (~self.is_free + 1)[:ways]
+        displaced = self._choose_at_random(m, source)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.is_idle.eq(1)
+                m.d.sync += [
+                    asks.eq(self.do_read),
+                    must_check.eq(self.do_move),
+                    is_checked.eq(0),
+                    source.eq(0),
+                    moves.eq(0),
+                    count.eq(1),
+                ]
+                with m.If(self.do_read | self.do_move):
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == Way.READ_LATENCY):
+                    m.d.comb += self.was_damaged.eq(self.is_damaged.any())
+                    m.d.sync += self.has_twin.eq(has_twin)
+                    with m.If(has_twin):
+                        m.d.sync += chosen.eq(self.is_twin)
+                    with m.Elif(self.is_free.any()):
+                        m.d.sync += chosen.eq(lowest_free)
+                    with m.Else():
+                        m.d.sync += chosen.eq(displaced)
+                    m.next = "CHOSEN"
+            with m.State("CHOSEN"):
+                m.d.comb += [self.is_chosen.eq(asks), self.way_do_give.eq(chosen)]
+                with m.If(asks):
+                    with m.If(self.do_write):
+                        m.d.comb += self.way_do_write.eq(chosen)
+                        m.next = "GIVEN"
+                    with m.Elif(self.do_cancel):
+                        m.next = "IDLE"
+                with m.Elif(is_checked):
+                    with m.If(is_dead):
+                        m.d.comb += self.do_drop.eq(1)
+                        m.next = "IDLE"
+                    with m.Elif(moves == max_moves):
+                        m.d.comb += [self.do_park.eq(1), self.do_drop.eq(1)]
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.d.comb += self.way_do_write.eq(chosen)
+                        m.next = "GIVEN"
+            # The row is being written in this clock, and what stood there has arrived.
+            with m.State("GIVEN"):
+                m.d.comb += self.do_keep.eq(1)
+                m.d.sync += [asks.eq(0), is_checked.eq(0), source.eq(chosen), moves.eq(moves + 1), count.eq(0)]
+                with m.If(self.given.is_used & ~(asks & self.has_twin)):
+                    m.d.comb += [self.do_load.eq(1), self.moved.eq(1)]
+                    m.d.sync += must_check.eq(1)
+                    m.next = "READ"
+                with m.Else():
+                    m.d.comb += self.do_drop.eq(1)
+                    m.next = "IDLE"
+        return m
+
+    def _choose_at_random(self, m: Module, source: Signal) -> Value:
+        """One way of all but the one that the key came from."""
+        ways = self._ways
+        shift = Signal(16, init=1)
+        m.d.sync += shift.eq(Cat(shift[1:], shift[0] ^ shift[2] ^ shift[3] ^ shift[5]))
+        bits = (ways - 1).bit_length()
+        drawn = Signal(ways)
+        m.d.comb += drawn.eq((Const(1) << shift[:bits])[:ways])
+        return Value.cast(Mux((drawn & source).any(), drawn.rotate_left(1), drawn))

@@ -1,0 +1,176 @@
+"""Finding out where one key stands or could stand, and putting it there."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
+from .entry import owner_layout, placed_layout, sizes_of
+from .permutation import SEED_BITS, SerialPermutation
+from .timing import MEMORY_LATENCY
+from .wildcards import NAME, name_of
+
+PLACE_LATENCY = 3
+"""Clocks from choosing an overflow place to knowing whether it holds the hand's key."""
+
+
+class Placer(wiring.Component):
+    """Looks one key up wherever it could be stored, dead or alive, and writes it: over a dead twin where it stands, or
+    into a free entry, or by displacing another key.
+
+    Parameters: ``config``.
+
+    Members: ``seed``; ``do_check`` with ``key`` and ``owner`` (both held until written or cancelled); ``is_checked``:
+    until ``do_write`` or ``do_cancel``, with ``is_wildcard``, ``has_twin`` (a bundle, dead or alive, has this key
+    stored) and ``has_live_twin``. ``is_idle``. To mover, overflow, wildcards and live store: what their docstrings
+    say.
+
+    Latency: about 20 clocks for an exact key once the mover is idle, ``wildcards + 10`` for a wildcard; ``do_write``
+    takes one.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self._places = sizes_of(config).overflow
+        super().__init__(
+            {
+                "seed": In(SEED_BITS),
+                "do_check": In(1),
+                "key": In(layouts.KEY),
+                "owner": In(owner_layout(config)),
+                "is_idle": Out(1),
+                "is_checked": Out(1),
+                "is_wildcard": Out(1),
+                "has_twin": Out(1),
+                "has_live_twin": Out(1),
+                "do_write": In(1),
+                "do_cancel": In(1),
+                # Mover and overflow.
+                "mover_is_idle": In(1),
+                "do_load": Out(1),
+                "loaded": Out(placed_layout(config)),
+                "do_read": Out(1),
+                "is_chosen": In(1),
+                "has_way_twin": In(1),
+                "given_owner": In(owner_layout(config)),
+                "do_write_way": Out(1),
+                "do_cancel_way": Out(1),
+                "place_number": Out(range(self._places)),
+                "place_is_twin": In(1),
+                "place_owner": In(owner_layout(config)),
+                "do_write_place": Out(1),
+                # Wildcards.
+                "name": Out(NAME.size),
+                "do_scan": Out(1),
+                "scan_is_done": In(1),
+                "has_wildcard_twin": In(1),
+                "wildcard_owner": In(owner_layout(config)),
+                "do_write_wildcard": Out(1),
+                # Live states.
+                "do_ask": Out(1),
+                "ask_index": Out(range(config.bundles)),
+                "ask_is_taken": In(1),
+                "ask_is_live": In(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.permutation = permutation = SerialPermutation(rounds=sizes_of(self._config).rounds)
+        cursor = Signal(range(self._places + PLACE_LATENCY + 1))
+        twin_place = Signal(range(self._places))
+        has_place_twin = Signal()
+        twin_index = Signal(range(self._config.bundles))
+        pause = Signal(range(MEMORY_LATENCY + 1))
+        m.d.comb += [
+            permutation.seed.eq(self.seed),
+            permutation.key.eq(self.key),
+            self.loaded.permuted.eq(permutation.permuted),
+            self.loaded.owner.eq(self.owner),
+            self.name.eq(name_of(self.key)),
+            self.ask_index.eq(twin_index),
+            self.place_number.eq(Mux(has_place_twin, twin_place, cursor)),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.is_idle.eq(1)
+                m.d.sync += [
+                    self.has_twin.eq(0),
+                    self.has_live_twin.eq(0),
+                    has_place_twin.eq(0),
+                    cursor.eq(0),
+                    self.is_wildcard.eq(self.key.destination == 0),
+                ]
+                with m.If(self.do_check):
+                    m.next = "BEGIN"
+            with m.State("BEGIN"):
+                with m.If(self.is_wildcard):
+                    m.d.comb += self.do_scan.eq(1)
+                    m.next = "SCAN"
+                with m.Else():
+                    m.d.comb += permutation.do_start.eq(1)
+                    m.next = "PERMUTE"
+
+            with m.State("SCAN"), m.If(self.scan_is_done):
+                m.d.sync += [twin_index.eq(self.wildcard_owner.index), self.has_twin.eq(self.has_wildcard_twin)]
+                with m.If(self.has_wildcard_twin):
+                    m.next = "ASK"
+                with m.Else():
+                    m.next = "CHECKED"
+
+            with m.State("PERMUTE"), m.If(permutation.is_done):
+                m.next = "LOAD"
+            # A chain of the key before may still be in the hand.
+            with m.State("LOAD"), m.If(self.mover_is_idle):
+                m.d.comb += self.do_load.eq(1)
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += self.do_read.eq(1)
+                m.next = "PLACES"
+            with m.State("PLACES"):
+                with m.If(self.place_is_twin & (cursor >= PLACE_LATENCY) & ~has_place_twin):
+                    m.d.sync += [has_place_twin.eq(1), twin_place.eq(cursor - PLACE_LATENCY)]
+                with m.If(cursor != self._places - 1 + PLACE_LATENCY):
+                    m.d.sync += cursor.eq(cursor + 1)
+                with m.Elif(self.is_chosen):
+                    m.d.sync += pause.eq(MEMORY_LATENCY)
+                    m.next = "OWNER"
+            # The rows' twin, or the place chosen again, needs a clock or two to show.
+            with m.State("OWNER"):
+                m.d.sync += pause.eq(pause - 1)
+                with m.If(pause == 0):
+                    m.d.sync += [
+                        self.has_twin.eq(self.has_way_twin | has_place_twin),
+                        twin_index.eq(Mux(has_place_twin, self.place_owner.index, self.given_owner.index)),
+                    ]
+                    with m.If(self.has_way_twin | has_place_twin):
+                        m.next = "ASK"
+                    with m.Else():
+                        m.next = "CHECKED"
+
+            with m.State("ASK"):
+                m.d.comb += self.do_ask.eq(1)
+                m.d.sync += pause.eq(MEMORY_LATENCY - 1)
+                with m.If(self.ask_is_taken):
+                    m.next = "ANSWER"
+            with m.State("ANSWER"):
+                m.d.sync += [pause.eq(pause - 1), self.has_live_twin.eq(self.ask_is_live)]
+                with m.If(pause == 0):
+                    m.next = "CHECKED"
+
+            with m.State("CHECKED"):
+                m.d.comb += self.is_checked.eq(1)
+                with m.If(self.do_write):
+                    m.d.comb += [
+                        self.do_write_wildcard.eq(self.is_wildcard),
+                        self.do_write_place.eq(~self.is_wildcard & has_place_twin),
+                        self.do_cancel_way.eq(~self.is_wildcard & has_place_twin),
+                        self.do_write_way.eq(~self.is_wildcard & ~has_place_twin),
+                    ]
+                    m.next = "IDLE"
+                with m.Elif(self.do_cancel):
+                    m.d.comb += self.do_cancel_way.eq(~self.is_wildcard)
+                    m.next = "IDLE"
+        return m

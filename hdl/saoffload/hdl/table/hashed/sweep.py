@@ -1,0 +1,120 @@
+"""The sweep: looks at every stored key again and again, and clears those whose bundle is dead."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl.config import EngineConfig
+
+from .entry import owner_layout, sizes_of
+from .timing import MEMORY_LATENCY
+from .way import Way
+
+
+class Sweep(wiring.Component):
+    """Each step looks at one row of all ways, one overflow place and one wildcard together, and clears what is dead or
+    damaged. A pass is as many steps as it takes to see all of them.
+
+    It must not run while a key is on the move, nor while a bundle is being added: that one looks dead.
+
+    Parameters: ``config``.
+
+    Members: ``do_step``; ``is_idle``; ``pass_is_done``: strobe, this step was the last of a pass. ``position``: row,
+    place and wildcard. ``reads_row``: the ways shall read row ``position``. What these hold: ``is_used`` and
+    ``owners``, one per way, then the place, then the wildcard; ``is_damaged`` per way. ``do_check``/``check_index`` to
+    the live store. ``do_restart``: the next step begins a pass. ``do_clear``: one bit per candidate.
+    ``place_is_stuck``: strobe with it; the place holds a key that lives. ``was_damaged``: strobe, a row with wrong
+    parity was found (and cleared).
+
+    Latency: a step takes 10 clocks and one per used candidate.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        sizes = sizes_of(config)
+        self._candidates = sizes.ways + 2
+        self._steps = max(sizes.way_depth, sizes.overflow, sizes.wildcards)
+        super().__init__(
+            {
+                "do_step": In(1),
+                "do_restart": In(1),
+                "is_idle": Out(1),
+                "pass_is_done": Out(1),
+                "position": Out(range(self._steps)),
+                "reads_row": Out(1),
+                "is_used": In(self._candidates),
+                "owners": In(owner_layout(config)).array(self._candidates),
+                "is_damaged": In(sizes.ways),
+                "do_check": Out(1),
+                "check_index": Out(range(config.bundles)),
+                "check_is_taken": In(1),
+                "check_is_live": In(1),
+                "do_clear": Out(self._candidates),
+                "was_damaged": Out(1),
+                "place_is_stuck": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        sizes = sizes_of(self._config)
+        count = self._candidates
+        cursor = Signal(range(count + 1))
+        pause = Signal(range(Way.READ_LATENCY + 1))
+        # Places and wildcards are fewer than the steps: beyond them there is nothing.
+        is_used = Signal(count)
+        is_there = Cat([1] * sizes.ways, self.position < sizes.overflow, self.position < sizes.wildcards)
+        is_last = self.position == self._steps - 1
+        m.d.comb += is_used.eq(self.is_used & is_there)
+
+        asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(MEMORY_LATENCY)]
+        is_asked = Signal(MEMORY_LATENCY)
+        dead = Signal(count)
+        is_at_end = cursor == count
+        m.d.comb += self.check_index.eq(Array(owner.index for owner in self.owners)[cursor])
+        m.d.sync += [
+            asked[0].eq(cursor),
+            *(later.eq(earlier) for earlier, later in pairwise(asked)),
+            is_asked.eq(Cat(self.do_check & self.check_is_taken, is_asked[:-1])),
+        ]
+        with m.If(is_asked[-1] & ~self.check_is_live):
+            m.d.sync += dead.eq(dead | (1 << asked[-1]))
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.is_idle.eq(1)
+                m.d.sync += [pause.eq(Way.READ_LATENCY), cursor.eq(0), dead.eq(0)]
+                with m.If(self.do_restart):
+                    m.d.sync += self.position.eq(0)
+                with m.If(self.do_step):
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += self.reads_row.eq(1)
+                m.d.sync += pause.eq(pause - 1)
+                with m.If(pause == 0):
+                    m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.comb += self.reads_row.eq(1)
+                with m.If(~is_at_end):
+                    is_needed = is_used.bit_select(cursor, 1)
+                    m.d.comb += self.do_check.eq(is_needed)
+                    with m.If(~is_needed | self.check_is_taken):
+                        m.d.sync += cursor.eq(cursor + 1)
+                with m.Elif(~is_asked.any()):
+                    m.next = "CLEAR"
+            with m.State("CLEAR"):
+                m.d.comb += [
+                    self.reads_row.eq(1),
+                    self.do_clear.eq(dead | self.is_damaged),
+                    self.was_damaged.eq(self.is_damaged.any()),
+                    self.place_is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways]),
+                ]
+                with m.If(is_last):
+                    m.d.comb += self.pass_is_done.eq(1)
+                    m.d.sync += self.position.eq(0)
+                with m.Else():
+                    m.d.sync += self.position.eq(self.position + 1)
+                m.next = "IDLE"
+        return m

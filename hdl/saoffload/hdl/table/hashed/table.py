@@ -1,0 +1,209 @@
+"""The hash table: thousands of keys in block RAM, one lookup of each kind in every clock. Wiring only."""
+
+from amaranth.hdl import Module, Mux
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.dual_port import DualPortMemory
+from saoffload.hdl.table.drain import EpochDrain, UnretiredLimit
+from saoffload.hdl.table.signature import TableSignature
+
+from .delete_pipe import DeletePipe
+from .entry import sizes_of
+from .generations import GenerationStore
+from .handle_lookup import HandleLookup
+from .key_lookup import KeyLookup
+from .live import LiveStore
+from .management import Management
+from .way import Way
+
+KEY, HANDLE = 0, 1
+"""The two kinds of lookups, as the drain numbers them."""
+
+COMPLETIONS, REUSE = 0, 1
+"""Who asks the drain for grace periods: completions, and the reuse of indices."""
+
+
+class HashedTable(wiring.Component):
+    """An SA table whose keys are found by hashing. The promise is that of ``TableSignature``.
+
+    Exact keys are permuted by a keyed bijection; each way takes its row address from a slice of the result and stores
+    the rest, so a hit is exact. Wildcards live in a small CAM beside the ways.
+
+    Parameters: ``config`` with ``hashed``.
+
+    Latency: key lookups ``KeyLookup.latency(config)`` (27 with 8 ways), handle lookups ``HandleLookup.LATENCY`` (7),
+    deletes ``DeletePipe.LATENCY`` (11), each one per clock, whatever the management does. Ready ``max(bundles,
+    way_depth) + 8`` clocks after reset; a flush takes as long and the job that it met. An add takes about 50 clocks,
+    ``Mover.CLOCKS_PER_MOVE`` (8) more for each move beyond the second.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(TableSignature(config))
+
+    @property
+    def key_latency(self) -> int:
+        """Clocks from a key lookup's request to its answer."""
+        return KeyLookup.latency(self._config)
+
+    @property
+    def handle_latency(self) -> int:
+        """Clocks from a handle lookup's request to its answer."""
+        return HandleLookup.LATENCY
+
+    @property
+    def delete_latency(self) -> int:
+        """Clocks from a delete to its answer."""
+        return DeletePipe.LATENCY
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.management = management = Management(config)
+        m.submodules.live = live = LiveStore(config)
+        m.submodules.generations = generations = GenerationStore(config)
+        m.submodules.drain = drain = EpochDrain(config, depths=(config.completion_depth, 1))
+        m.submodules.key_lookup = key_lookup = KeyLookup(config)
+        m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
+        m.submodules.delete_pipe = delete_pipe = DeletePipe(config)
+
+        # Packet path: requests in while there is room, answers out with their epoch, retires to the drain.
+        sides = (
+            (KEY, key_lookup, self.key_requests, self.key_answers, self.key_retires, self.key_request_is_waiting),
+            (
+                HANDLE,
+                handle_lookup,
+                self.handle_requests,
+                self.handle_answers,
+                self.handle_retires,
+                self.handle_request_is_waiting,
+            ),
+        )
+        for kind, lookup, requests, answers, retires, is_waiting in sides:
+            m.submodules[f"limit_{kind}"] = limit = UnretiredLimit(limit=config.unretired_limit)
+            connect(m, flipped(retires), drain.retires[kind])
+            m.d.comb += [
+                requests.ready.eq(limit.has_room),
+                is_waiting.eq(requests.valid & ~limit.has_room),
+                lookup.do_request.eq(requests.valid & requests.ready),
+                limit.do_request.eq(lookup.do_request),
+                limit.do_retire.eq(drain.did_retire[kind]),
+                answers.valid.eq(lookup.did_answer),
+                answers.payload.epoch.eq(drain.epoch),
+                drain.did_answer[kind].eq(lookup.did_answer),
+            ]
+            with m.If(lookup.answer.hit & ~management.gate_is_closed):
+                m.d.comb += [
+                    answers.payload[field].eq(lookup.answer[field])
+                    for field in ("hit", "handle", "sa_number", "direction", "context")
+                ]
+        m.d.comb += [
+            key_lookup.key.eq(self.key_requests.payload),
+            handle_lookup.handle.eq(self.handle_requests.payload.handle),
+            self.bad_retire.eq(drain.bad_retire),
+        ]
+
+        # Receive: past the ways one after the other, then past the overflow; wildcards beside them.
+        search, parity, found = key_lookup.search, key_lookup.search_parity, None
+        for number in range(sizes_of(config).ways):
+            m.submodules[f"way_{number}"] = way = Way(config, number=number)
+            m.d.comb += [way.search.eq(search), way.search_parity.eq(parity)]
+            if found is not None:
+                m.d.comb += way.found.eq(found)
+            search, parity, found = way.next_search, way.next_parity, way.next_found
+            connect(m, management.ways[number], way.management)
+        m.d.comb += [
+            key_lookup.seed.eq(management.seed_in_use),
+            key_lookup.way_found.eq(found),
+            management.search.eq(search),
+            key_lookup.overflow_found.eq(management.overflow_found),
+            management.name.eq(key_lookup.name),
+            key_lookup.wildcard_found.eq(management.wildcard_found),
+            live.exact_key.address.eq(key_lookup.exact_index),
+            key_lookup.exact_is_live.eq(live.exact_key.is_live),
+            live.wildcard_key.address.eq(key_lookup.wildcard_index),
+            key_lookup.wildcard_is_live.eq(live.wildcard_key.is_live),
+            generations.key.index.eq(key_lookup.index),
+            key_lookup.generation.eq(generations.key.generation),
+            key_lookup.generation_is_damaged.eq(~generations.key.is_good),
+        ]
+
+        # Transmit and delete: by handle.
+        for pipe, states, words in (
+            (handle_lookup, live.handle, generations.handle),
+            (delete_pipe, live.deletes, generations.delete),
+        ):
+            m.d.comb += [
+                states.address.eq(pipe.index),
+                words.index.eq(pipe.index),
+                pipe.generation.eq(words.generation),
+                pipe.generation_is_damaged.eq(~words.is_good),
+            ]
+        connect(m, flipped(self.deletes), delete_pipe.deletes)
+        connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
+        m.d.comb += [
+            handle_lookup.is_live.eq(live.handle.is_live),
+            generations.delete.do_read.eq(delete_pipe.do_read),
+            delete_pipe.state.eq(live.deletes.state),
+            delete_pipe.sweep_parity.eq(management.sweep_parity),
+            delete_pipe.is_closed.eq(management.deletes_are_closed),
+            live.delete_write.do.eq(delete_pipe.do_delete),
+            live.delete_write.index.eq(delete_pipe.delete_index),
+            live.delete_write.state.eq(delete_pipe.delete_state),
+            management.do_delete.eq(delete_pipe.do_delete),
+            management.delete_key_count.eq(delete_pipe.delete_key_count),
+        ]
+
+        # Management.
+        connect(m, management.state_write, live.manage_write)
+        connect(m, management.words, generations.manage)
+        connect(m, management.link, generations.link)
+        connect(m, management.graces, drain.graces[REUSE])
+        connect(m, drain.grace_answers[REUSE], management.grace_answers)
+        connect(m, flipped(self.graces), drain.graces[COMPLETIONS])
+        connect(m, drain.grace_answers[COMPLETIONS], flipped(self.grace_answers))
+        for port in ("adds", "flushes", "end_restores"):
+            connect(m, flipped(getattr(self, port)), getattr(management, port))
+        for port in ("add_answers", "flush_answers"):
+            connect(m, getattr(management, port), flipped(getattr(self, port)))
+        m.d.comb += [
+            management.seed.eq(self.seed),
+            management.state_is_written.eq(live.manage_is_done),
+            live.manage_read.do.eq(management.do_ask),
+            live.manage_read.index.eq(management.ask_index),
+            management.ask_is_taken.eq(live.manage_read_is_taken),
+            management.ask_state.eq(live.manage_state),
+            *(
+                getattr(self, name).eq(getattr(management, name))
+                for name in ("is_ready", "is_restoring", "add_is_waiting", "live_bundles", "live_keys")
+            ),
+            self.is_damaged.eq(management.was_damaged | live.has_error | generations.has_error),
+        ]
+        self._elaborate_contexts(m, management, delete_pipe, key_lookup, handle_lookup)
+        return m
+
+    def _elaborate_contexts(
+        self,
+        m: Module,
+        management: Management,
+        delete_pipe: DeletePipe,
+        key_lookup: KeyLookup,
+        handle_lookup: HandleLookup,
+    ) -> None:
+        """One copy for each kind of lookup. A dead bundle's word goes as soon as no lookup can be on its way to it."""
+        m.d.comb += management.context_is_written.eq(1)
+        if not self._config.context_width:
+            return
+        m.d.comb += management.context_is_written.eq(~delete_pipe.do_scrub)
+        for name, lookup in (("key", key_lookup), ("handle", handle_lookup)):
+            memory = DualPortMemory(width=self._config.context_width, depth=self._config.bundles)
+            m.submodules[f"{name}_contexts"] = memory
+            m.d.comb += [
+                memory.a_address.eq(lookup.index),
+                lookup.context.eq(memory.a_data),
+                memory.b_address.eq(Mux(delete_pipe.do_scrub, delete_pipe.scrub_index, management.context_index)),
+                memory.b_do_write.eq(delete_pipe.do_scrub | management.do_write_context),
+                memory.b_write_data.eq(Mux(delete_pipe.do_scrub, 0, management.context)),
+            ]

@@ -1,0 +1,21 @@
+"""Wide comparisons and parities cut into pieces that one clock can hold."""
+
+from amaranth.hdl import Cat, Value
+
+GROUP_BITS = 8
+"""Bits compared in one piece: two levels of 4-input look-up tables."""
+
+PARITY_BITS = 16
+"""Bits whose parity is one piece: two levels of 4-input look-up tables."""
+
+
+def equal_groups(left: Value, right: Value) -> Value:
+    """One bit per group of bits: whether the two agree there. They are equal when all bits are 1."""
+    assert len(left) == len(right)
+    lows = range(0, len(left), GROUP_BITS)
+    return Value.cast(Cat(left[low : low + GROUP_BITS] == right[low : low + GROUP_BITS] for low in lows))
+
+
+def parity_groups(value: Value) -> Value:
+    """The parities of the groups of a value: their XOR is the parity of the whole."""
+    return Value.cast(Cat(value[low : low + PARITY_BITS].xor() for low in range(0, len(value), PARITY_BITS)))

@@ -1,0 +1,142 @@
+"""The home of keys with a wildcard destination: a small CAM of SPI, family and protocol."""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.memory import SharedMemory
+from saoffload.hdl.table.encode import encode
+
+from .entry import found_layout, owner_layout, sizes_of
+from .trees import equal_groups
+
+#: What a wildcard is matched by: all of a key but its destination.
+NAME = data.StructLayout({"spi": layouts.SPI_BITS, "family": layouts.Family, "protocol": layouts.Protocol})
+
+
+def name_of(key: data.View) -> Value:
+    """What a key has to match a wildcard with."""
+    return Value.cast(Cat(key.spi, Value.cast(key.family), Value.cast(key.protocol)))
+
+
+class Wildcards(wiring.Component):
+    """Compares every search with all wildcards at once. A name is stored at most once, dead or alive.
+
+    Parameters: ``config``.
+
+    Members, lookups: ``search``; ``found``, 4 clocks later. A cleared entry keeps its owner, so that a lookup which
+    matched it before is led to the dead bundle and to no other.
+
+    Members, management: ``do_scan`` with ``name`` (held): after ``wildcards + 4`` clocks at most ``scan_is_done``,
+    with ``has_twin``, ``twin_owner`` (an entry has this name), ``free_count`` (unused entries, up to 2); all until the
+    next scan. ``do_write`` gives ``name`` and ``written_owner`` to the twin, or else to the first unused entry.
+    ``number`` names an entry for the sweep: ``is_used`` and ``owner`` one clock later; ``do_clear`` empties it.
+
+    Latency: as said; a write counts for searches presented in the next clock.
+    """
+
+    LATENCY = 4
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        number = range(sizes_of(config).wildcards)
+        super().__init__(
+            {
+                "search": In(NAME.size),
+                "found": Out(found_layout(config)),
+                "do_scan": In(1),
+                "name": In(NAME.size),
+                "scan_is_done": Out(1),
+                "has_twin": Out(1),
+                "twin_owner": Out(owner_layout(config)),
+                "free_count": Out(range(3)),
+                "do_write": In(1),
+                "written_owner": In(owner_layout(config)),
+                "number": In(number),
+                "is_used": Out(1),
+                "owner": Out(owner_layout(config)),
+                "do_clear": In(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        count = sizes_of(self._config).wildcards
+        number = range(count)
+        m.submodules.owners = owners = SharedMemory(shape=owner_layout(self._config), depth=count, readers=2)
+        m.submodules.names = names = SharedMemory(shape=data.StructLayout({"name": NAME.size}), depth=count, readers=1)
+        is_used = Signal(count)
+        address = Signal(number)
+        write_number = Signal(number)
+        cursor = Signal(range(count + 1))
+        is_scanning = Signal()
+
+        m.d.comb += [
+            address.eq(self.number),
+            names.read_addresses[0].eq(address),
+            owners.read_addresses[1].eq(address),
+            names.do_write.eq(self.do_write),
+            names.write_address.eq(write_number),
+            names.write_data.name.eq(self.name),
+            owners.do_write.eq(self.do_write),
+            owners.write_address.eq(write_number),
+            owners.write_data.eq(self.written_owner),
+            self.owner.eq(owners.read_data[1]),
+        ]
+        with m.If(is_scanning):
+            m.d.comb += address.eq(cursor)
+        m.d.sync += self.is_used.eq(is_used.bit_select(address, 1))
+        self._elaborate_scan(m, names.read_data[0].name, cursor, is_scanning, write_number)
+
+        matches = Signal(count)
+        for entry in range(count):
+            # Compared from a register beside the comparator; the readable copy serves the scan.
+            stored = Signal(NAME.size, name=f"name_{entry}", reset_less=True)
+            with m.If(self.do_write & (write_number == entry)):
+                m.d.sync += [stored.eq(self.name), is_used[entry].eq(1)]
+            with m.Elif(self.do_clear & (self.number == entry)):
+                m.d.sync += is_used[entry].eq(0)
+            groups = equal_groups(stored, self.search)
+            equal = Signal(len(groups) + 1, name=f"equal_{entry}", reset_less=True)
+            m.d.sync += [equal.eq(Cat(groups, is_used[entry])), matches[entry].eq(equal.all())]
+        found_number = Signal(number)
+        is_found = Signal()
+        is_found_q = Signal()
+        m.d.sync += [is_found.eq(matches.any()), found_number.eq(encode(matches)), is_found_q.eq(is_found)]
+        m.d.comb += [
+            owners.read_addresses[0].eq(found_number),
+            self.found.is_found.eq(is_found_q),
+            self.found.owner.eq(owners.read_data[0]),
+        ]
+        return m
+
+    def _elaborate_scan(
+        self, m: Module, name: Value, cursor: Signal, is_scanning: Signal, write_number: Signal
+    ) -> None:
+        """Read each entry once; remember the one with this name, and the first that is unused."""
+        cursor_q = Signal.like(cursor)
+        is_read = Signal()
+        is_at_end = cursor == sizes_of(self._config).wildcards
+        m.d.sync += [cursor_q.eq(cursor), is_read.eq(is_scanning & ~is_at_end)]
+        with m.If(self.do_scan):
+            m.d.sync += [
+                cursor.eq(0),
+                is_scanning.eq(1),
+                self.scan_is_done.eq(0),
+                self.has_twin.eq(0),
+                self.free_count.eq(0),
+            ]
+        with m.Elif(is_scanning):
+            with m.If(~is_at_end):
+                m.d.sync += cursor.eq(cursor + 1)
+            with m.Elif(~is_read):
+                m.d.sync += [is_scanning.eq(0), self.scan_is_done.eq(1)]
+        with m.If(is_read & self.is_used & (name == self.name)):
+            m.d.sync += [self.has_twin.eq(1), self.twin_owner.eq(self.owner), write_number.eq(cursor_q)]
+        with m.If(is_read & ~self.is_used):
+            with m.If(self.free_count != 2):
+                m.d.sync += self.free_count.eq(self.free_count + 1)
+            with m.If((self.free_count == 0) & ~self.has_twin):
+                m.d.sync += write_number.eq(cursor_q)
