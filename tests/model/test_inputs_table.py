@@ -233,3 +233,12 @@ def test_fill_table_says_what_the_table_answered() -> None:
     table.delete(0x80000000)
     with pytest.raises(InputError, match="must wait"):
         fill_table(table, entries)
+
+
+def test_more_wildcards_than_the_table_holds() -> None:
+    sas = [{"spi": hex(number), "dst": dst, "protocol": "esp"} for number, dst in enumerate(("any", "::", "192.0.2.1"))]
+    bundles = [{"handle": hex(0x80000000 + number), "sas": [sa]} for number, sa in enumerate(sas)]
+    text = json.dumps({"bundles": bundles}).encode()
+    assert len(parse_table(text, name="t.json", bundles=8, keys=8, wildcards=2)) == 3
+    with pytest.raises(InputError, match=r't.json: 2 inbound SAs with the destination "any" do not fit a table of 1'):
+        parse_table(text, name="t.json", bundles=8, keys=8, wildcards=1)

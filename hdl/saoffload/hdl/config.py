@@ -172,8 +172,8 @@ PRESETS: dict[str, EngineConfig] = {
             counter_width=32,
             prefers_block_ram=True,
         ),
-        EngineConfig(name="small", bundles=64, keys=96, hashed=HashSizes(ways=4, way_depth=32)),
-        EngineConfig(name="medium", bundles=256, keys=384, hashed=HashSizes(ways=4, way_depth=128)),
+        EngineConfig(name="small", bundles=64, keys=96, hashed=HashSizes(ways=4, way_depth=32, wildcards=96)),
+        EngineConfig(name="medium", bundles=256, keys=384, hashed=HashSizes(ways=4, way_depth=128, wildcards=96)),
     )
 }
 """The engines we build and measure: ``tiny`` (a parallel CAM) for iCE40, ``small`` and ``medium`` (hash tables) for

@@ -68,7 +68,13 @@ def read_request(
     if not window:
         windows = [default_window(loaded, layout, address_width=config.address_width)]
     placed = place_image(loaded, windows, layout)
-    entries = load_table(table, bundles=config.bundles, keys=config.keys, ipv6=config.ipv6)
+    entries = load_table(
+        table,
+        bundles=config.bundles,
+        keys=config.keys,
+        wildcards=config.hashed.wildcards if config.hashed else None,
+        ipv6=config.ipv6,
+    )
     given = WalkInput(
         config=config,
         entries=entries,

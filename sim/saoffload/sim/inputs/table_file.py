@@ -37,18 +37,24 @@ class _Object(dict[str, Any]):
     repeated: str | None = None
 
 
-def load_table(path: str | Path, *, bundles: int, keys: int, ipv6: bool = True) -> list[TableEntry]:
-    """Reads a table file and checks that a table of these capacities can restore all of it."""
-    return parse_table(
-        read_bytes(Path(path), "table file", "--table"), name=str(path), bundles=bundles, keys=keys, ipv6=ipv6
-    )
+def load_table(
+    path: str | Path, *, bundles: int, keys: int, wildcards: int | None = None, ipv6: bool = True
+) -> list[TableEntry]:
+    """Reads a table file and checks that a table of these capacities can restore all of it. ``wildcards``: SAs with the
+    destination "any" that it holds at most, None when as many as ``keys``.
+    """
+    text = read_bytes(Path(path), "table file", "--table")
+    return parse_table(text, name=str(path), bundles=bundles, keys=keys, wildcards=wildcards, ipv6=ipv6)
 
 
-def parse_table(text: bytes, *, name: str, bundles: int, keys: int, ipv6: bool = True) -> list[TableEntry]:
+def parse_table(
+    text: bytes, *, name: str, bundles: int, keys: int, wildcards: int | None = None, ipv6: bool = True
+) -> list[TableEntry]:
     """Like ``load_table`` for the content of a file called ``name``."""
     document = _Place(name, _parse_json(text, name))
     entries = [_entry(place, ipv6=ipv6) for place in document.fields("bundles")["bundles"].items()]
     _check_capacity(name, entries, bundles, keys)
+    _check_wildcards(name, entries, keys if wildcards is None else wildcards)
     _check_handles(name, entries, bundles)
     _check_keys(name, entries)
     return entries
@@ -181,6 +187,15 @@ def _check_capacity(name: str, entries: Sequence[TableEntry], bundles: int, keys
         raise InputError(
             f"{name}: {key_count} keys of inbound SAs do not fit a table of {keys}; "
             f"use --bundles {-(-key_count * bundles // keys)} or fewer SAs"
+        )
+
+
+def _check_wildcards(name: str, entries: Sequence[TableEntry], wildcards: int) -> None:
+    count = sum(key.destination == 0 for entry in entries for key in entry.bundle.keys)
+    if count > wildcards:
+        raise InputError(
+            f'{name}: {count} inbound SAs with the destination "any" do not fit a table of {wildcards}; '
+            "give them destinations, or use fewer of them"
         )
 
 
