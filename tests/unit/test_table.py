@@ -249,6 +249,8 @@ def test_a_table_full_of_keys_refuses_inbound_bundles_alone(table: Any, config: 
 @pytest.mark.parametrize("keys", range(2, 9))
 def test_keys_that_die_while_an_add_looks_for_room_in_a_full_table(table: Any, keys: int) -> None:
     """The add finds every entry in use, and still it is not FULL: it waits for the sweep and overwrites nobody."""
+    if table is hashed_table and keys > 4:
+        pytest.skip("each of its adds waits for a pass of the sweep here: hours of simulation with more keys")
     config = EngineConfig(name="full", bundles=keys // 2 + 2, keys=keys, context_width=0)
 
     async def script(ctx: Any, bench: TableBench) -> None:
@@ -498,7 +500,7 @@ def test_flush_beats_a_waiting_add_and_deletes_meet_it(table: Any, config: Engin
             victims = cycle([*others, handles[0]])
             begin = delay - generation % 5
             number = bench.offer_add(ctx, Bundle(keys, handle=handles[0]))
-            clock, end = 0, delay + 8
+            clock, end = 0, delay + bench.dut.delete_latency + 4
             while clock < end or judge.is_flushing:
                 ctx.set(dut.deletes.payload, {"handle": next(victims)})
                 ctx.set(dut.deletes.valid, begin <= clock < end)
