@@ -7,7 +7,8 @@ from amaranth.lib.memory import Memory
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.memory import UNINITIALISED, SharedMemory
 
-from .match import MatchSignature, encode
+from .encode import encode
+from .match import MatchSignature
 
 SLICE_BITS = 8
 """Key bits that address one memory: the address width of the smallest block RAM we build for."""

@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 
+from .encode import encode
+
 
 def stored_key(config: EngineConfig) -> data.StructLayout:
     """A key as the table keeps it: an IPv4-only table stores neither family nor the upper 96 destination bits."""
@@ -35,16 +37,6 @@ def is_supported(config: EngineConfig, key: data.View) -> Value:
 def is_storable(config: EngineConfig, key: data.View) -> Value:
     """Whether this table could hold the key at all: an IPv4-only table holds IPv4 destinations alone."""
     return is_supported(config, key) & ~key.destination[config.destination_bits :].any()
-
-
-def encode(one_hot: Value) -> Value:
-    """The number of the one bit that is set: a tree of ORs, no priority chain."""
-    count = len(one_hot)
-    bits = [
-        Cat(one_hot[number] for number in range(count) if number >> bit & 1).any()
-        for bit in range(max(1, (count - 1).bit_length()))
-    ]
-    return Value.cast(Cat(bits))
 
 
 class MatchSignature(wiring.Signature):
