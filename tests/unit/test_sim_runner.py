@@ -57,7 +57,7 @@ def test_an_unknown_simulator() -> None:
         build(ADDER, top="adder", simulator="spice")
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus is not on this machine")
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs iverilog, which no Python package brings")
 def test_icarus() -> None:
     simulation = build(ADDER, top="adder", simulator="icarus")
     assert run(simulation, bench=BENCH, job={"how": "add", "a": 255}) == 256
