@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import build, demo, model, verilog, walk
+from . import bench, build, demo, model, verilog, walk
 from .failures import BAD_INPUT, Failure, failure_of
 
 INTERRUPTED = 130
@@ -30,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_HELP,
 )
-for command in (demo, walk, model, verilog, build):
+for command in (demo, walk, model, verilog, build, bench):
     command.add_to(app)
 
 
