@@ -43,7 +43,7 @@ TABLES: dict[str, tuple[Callable[[Inputs], None], str]] = {
     "not a handle": (index_beyond_capacity, "0x80000000"),
 }
 ARGUMENTS: dict[str, tuple[tuple[str, ...], str]] = {
-    "unknown preset": (("--preset", "enormous"), "tiny, small, medium"),
+    "unknown preset": (("--preset", "enormous"), "tiny, small, medium, large, huge"),
     "capacity that cannot be": (("--bundles", "1"), "--bundles"),
     "capacity that is no number": (("--bundles", "many"), "--bundles"),
     "unknown layout": (("--abi", "arm"), "x64 or x86"),
@@ -117,7 +117,7 @@ def test_missing_tool(missing: str, hint: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["verilog", "--preset", "enormous", "-o", "x.v"], "tiny, small, medium"),
+        (["verilog", "--preset", "enormous", "-o", "x.v"], "tiny, small, medium, large, huge"),
         (["verilog", "-o", "/nowhere/engine.v"], "/nowhere"),
         (["verilog", "-o", "engine.json"], "engine.json"),
         (["build", "breadboard"], "ulx3s-85f, icebreaker"),

@@ -34,7 +34,9 @@ TableOption = Annotated[
     ),
 ]
 AbiOption = Annotated[str, typer.Option("--abi", metavar="x64|x86", help="Layout of the nodes: 24 or 12 bytes.")]
-PresetOption = Annotated[str, typer.Option("--preset", metavar="PRESET", help="Engine: tiny, small or medium.")]
+PresetOption = Annotated[
+    str, typer.Option("--preset", metavar="PRESET", help="Engine: tiny, small, medium, large or huge.")
+]
 BundlesOption = Annotated[
     str | None,
     typer.Option("--bundles", metavar="N", help="Capacity in bundles, instead of the preset's.", show_default=False),
