@@ -11,15 +11,16 @@ from tests.unit.streams import seeds, simulate
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.table.hashed.generations import GenerationStore
+from saoffload.hdl.table.hashed.timing import MEMORY_LATENCY, WORD_LATENCY
 
 CLOCKS = 1000
-#: Each member, the copy that it reads, and its name of what it has read.
+#: Each member, the copy that it reads, its name of what it has read, and after how many clocks.
 MEMBERS = {
-    "key": (0, "generation"),
-    "link": (0, "data"),
-    "handle": (1, "generation"),
-    "delete": (1, "generation"),
-    "manage": (1, "data"),
+    "key": (0, "generation", MEMORY_LATENCY),
+    "link": (0, "data", WORD_LATENCY),
+    "handle": (1, "generation", MEMORY_LATENCY),
+    "delete": (1, "generation", WORD_LATENCY),
+    "manage": (1, "data", WORD_LATENCY),
 }
 
 
@@ -37,19 +38,20 @@ def test_random_traffic(bundles: int, seed: int) -> None:
     seen = dict.fromkeys((*MEMBERS, "collision", "refused"), 0)
 
     async def main(ctx: Any) -> None:
-        reads: deque[dict[str, int]] = deque([{}] * 2)
+        # What is read, in the order of the clocks in which it is due.
+        reads: deque[dict[str, int]] = deque({} for _ in range(WORD_LATENCY + 1))
+        arriving: list[tuple[int, int] | None] = [None, None]
         due: dict[str, int] = {}
         for clock in range(CLOCKS):
             where = f"seed {seed}, clock {clock}"
             for name in ("key", "handle", "delete"):
                 assert ctx.get(getattr(dut, name).was_good) == (name in due), f"{where}: {name}"
             due = reads.popleft()
-            for name, (_, data) in MEMBERS.items():
-                port = getattr(dut, name)
-                assert ctx.get(port.is_good) == (name in due), f"{where}: {name}"
+            reads.append({})
+            for name, (_, data, _) in MEMBERS.items():
                 if name in due:
                     seen[name] += 1
-                    assert ctx.get(getattr(port, data)) == due[name], f"{where}: {name}"
+                    assert ctx.get(getattr(getattr(dut, name), data)) == due[name], f"{where}: {name}"
             assert not ctx.get(dut.has_error), where
 
             base = random.randrange(bundles)
@@ -77,20 +79,24 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                     asked[name] = None
                 writes.append(write if is_taken and do_write else None)
 
-            answers = {}
+            # In this clock the memories take what was written in the clock before. Who reads with a clock of delay
+            # comes after that.
             for name, index in asked.items():
-                copy = MEMBERS[name][0]
+                copy, _, latency = MEMBERS[name]
                 if index is None:
                     continue
-                write = writes[copy]
+                write = arriving[copy]
+                word = copies[copy].get(index, 0)
                 if write is not None and write[0] == index:
-                    seen["collision"] += 1
-                    continue
-                answers[name] = copies[copy].get(index, 0)
-            reads.append(answers)
-            for words, write in zip(copies, writes, strict=True):
+                    if latency == MEMORY_LATENCY:
+                        seen["collision"] += 1
+                        continue
+                    word = write[1]
+                reads[latency - 1][name] = word
+            for words, write in zip(copies, arriving, strict=True):
                 if write is not None:
                     words[write[0]] = write[1]
+            arriving = writes
             await ctx.tick()
 
     simulate(dut, main)
@@ -110,19 +116,19 @@ def test_a_flipped_bit_is_told_and_not_good(word: int) -> None:
     index = 3
     ports = {name: getattr(dut, name) for name in MEMBERS}
 
-    async def look(ctx: Any, name: str) -> tuple[int, int, int]:
-        """Read once; what is good, what was read, and the error two clocks later."""
+    async def look(ctx: Any, name: str) -> tuple[int | None, int, int]:
+        """Read once; whether it was good, what was read, and the error two clocks later."""
+        _, data_name, latency = MEMBERS[name]
         ctx.set(ports[name].do_read, 1)
         await ctx.tick()
         ctx.set(ports[name].do_read, 0)
+        await ctx.tick().repeat(latency - 1)
+        data = ctx.get(getattr(ports[name], data_name))
         await ctx.tick()
-        is_good, data = ctx.get(ports[name].is_good), ctx.get(getattr(ports[name], MEMBERS[name][1]))
-        await ctx.tick()
-        if MEMBERS[name][1] == "generation":
-            assert ctx.get(ports[name].was_good) == is_good
+        was_good = ctx.get(ports[name].was_good) if data_name == "generation" else None
         assert not ctx.get(dut.has_error)
         await ctx.tick()
-        return is_good, data, ctx.get(dut.has_error)
+        return was_good, data, ctx.get(dut.has_error)
 
     with dual_port_contents() as contents:
 
@@ -136,14 +142,16 @@ def test_a_flipped_bit_is_told_and_not_good(word: int) -> None:
             await ctx.tick()
             for port in (dut.link, dut.manage):
                 ctx.set(port.do_write, 0)
-            for name, (copy, _) in MEMBERS.items():
-                assert await look(ctx, name) == (1, word, 0), name
+            await ctx.tick()
+            for name, (copy, data, _) in MEMBERS.items():
+                good, bad = (1, 0) if data == "generation" else (None, None)
+                assert await look(ctx, name) == (good, word, 0), name
                 bits = Value.cast(contents[copy][index])
                 assert len(bits) == config.generation_bits + 1
                 for bit in range(len(bits)):
                     ctx.set(bits[bit], ~ctx.get(bits[bit]) & 1)
-                    is_good, _, has_error = await look(ctx, name)
-                    assert (is_good, has_error) == (0, 1), (name, bit)
+                    was_good, _, has_error = await look(ctx, name)
+                    assert (was_good, has_error) == (bad, 1), (name, bit)
                     ctx.set(bits[bit], ~ctx.get(bits[bit]) & 1)
 
         simulate(dut, main)

@@ -12,8 +12,14 @@ from tests.unit.streams import seeds, simulate
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.table.hashed.live import LiveStore
 from saoffload.hdl.table.hashed.states import BundleState
+from saoffload.hdl.table.hashed.timing import (
+    DELETE_WRITE_DELAY,
+    MEMORY_LATENCY,
+    STATE_LATENCY,
+    STATE_WRITE_DELAY,
+)
 
-CLOCKS = 1000
+CLOCKS = 1500
 FREE = BundleState.FREE.value
 INBOUND = {BundleState.INBOUND_1.value, BundleState.INBOUND_2.value}
 OUTBOUND = {BundleState.OUTBOUND.value}
@@ -31,22 +37,30 @@ class Model:
 
     def __init__(self, bundles: int) -> None:
         self._bundles = bundles
-        #: Index and state of the writes of the clock before this one, and those that all reads see.
-        self._arriving: tuple[int, int] | None = None
+        self._clock = 0
+        #: Index and state of each write, by the clock in which the memories are written; and what stood there before.
+        self._arriving: dict[int, tuple[int, int]] = {}
         self._states: dict[int, int] = {}
 
     def read(self, index: int) -> int:
-        is_colliding = self._arriving is not None and self._arriving[0] == index
+        is_colliding = self._arriving.get(self._clock, (None,))[0] == index
         return FREE if index >= self._bundles or is_colliding else self._states.get(index, FREE)
 
-    def manage_read(self, index: int) -> int | None:
-        """The state, or nothing in a clock in which reads are not taken."""
-        return self._states.get(index, FREE) if self._arriving is None else None
+    def manage_read(self, index: int) -> int:
+        """The state, with all writes taken in earlier clocks."""
+        states = dict(self._states)
+        states.update(write for _, write in sorted(self._arriving.items()))
+        return states.get(index, FREE)
 
-    def end_clock(self, write: tuple[int, int] | None) -> None:
-        if self._arriving is not None:
-            self._states[self._arriving[0]] = self._arriving[1]
-        self._arriving = write
+    def end_clock(self, deleted: tuple[int, int] | None, managed: tuple[int, int] | None) -> None:
+        for write, delay in ((deleted, DELETE_WRITE_DELAY), (managed, STATE_WRITE_DELAY)):
+            if write is not None:
+                assert self._clock + delay not in self._arriving
+                self._arriving[self._clock + delay] = write
+        arrived = self._arriving.pop(self._clock, None)
+        if arrived is not None:
+            self._states[arrived[0]] = arrived[1]
+        self._clock += 1
 
 
 @pytest.mark.parametrize("seed", seeds(2))
@@ -63,8 +77,10 @@ def test_random_traffic(bundles: int, seed: int) -> None:
         return random.choice([*CODES, *CODES, random.getrandbits(4)])
 
     async def main(ctx: Any) -> None:
-        reads: deque[dict[str, int | None]] = deque([{}] * 2)
-        errors = deque([False] * 3)
+        reads: deque[dict[str, int | None]] = deque([{}] * MEMORY_LATENCY)
+        manage_reads: deque[int | None] = deque([None] * STATE_LATENCY)
+        errors = deque([False] * (STATE_LATENCY + 2))
+        did_delete = False
         for clock in range(CLOCKS):
             where = f"seed {seed}, clock {clock}"
             due = reads.popleft()
@@ -75,8 +91,9 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                 assert ctx.get(getattr(dut, name).is_live) == is_live, f"{where}: {name}"
             if due:
                 assert ctx.get(Value.cast(dut.deletes.state)) == (due["deletes"] or FREE), where
-            if due.get("manage") is not None:
-                assert ctx.get(Value.cast(dut.manage_state)) == due["manage"], where
+            managed = manage_reads.popleft()
+            if managed is not None:
+                assert ctx.get(Value.cast(dut.manage_state)) == managed, where
             is_error = errors.popleft()
             seen["error"] += is_error
             assert ctx.get(dut.has_error) == is_error, where
@@ -99,24 +116,25 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                 ctx.set(port.index, write[0])
                 ctx.set(Value.cast(port.state), write[1])
                 writes[name] = write if do_write else None
-            is_done = writes["manage_write"] is not None and writes["delete_write"] is None
+            is_done = writes["manage_write"] is not None and not did_delete
             seen["waited"] += writes["manage_write"] is not None and not is_done
             assert ctx.get(dut.manage_is_done) == is_done, where
 
             index, do_read = random.randrange(indices), random.random() < 0.6
             ctx.set(dut.manage_read.do, do_read)
             ctx.set(dut.manage_read.index, index)
-            answer = model.manage_read(index) if do_read else None
+            is_free = writes["manage_write"] is None and not did_delete
+            answer = model.manage_read(index) if do_read and is_free else None
             seen["taken"] += answer is not None
             seen["delayed read"] += do_read and answer is None
             assert ctx.get(dut.manage_read_is_taken) == (answer is not None), where
-            asked["manage"] = answer
-
             reads.append(asked)
-            errors.append(
-                any(state is not None and state not in CODES for state in (asked["deletes"], asked["manage"]))
-            )
-            model.end_clock(writes["delete_write"] or (writes["manage_write"] if is_done else None))
+            manage_reads.append(answer)
+            for state, latency in ((asked["deletes"], MEMORY_LATENCY), (answer, STATE_LATENCY)):
+                errors[latency] |= state is not None and state not in CODES
+            errors.append(False)
+            did_delete = writes["delete_write"] is not None
+            model.end_clock(writes["delete_write"], writes["manage_write"] if is_done else None)
             await ctx.tick()
 
     simulate(dut, main)
@@ -130,11 +148,13 @@ async def write(ctx: Any, dut: LiveStore, index: int, state: BundleState) -> Non
     ctx.set(dut.manage_write.state, state)
     await ctx.tick()
     ctx.set(dut.manage_write.do, 0)
-    await ctx.tick()
+    await ctx.tick().repeat(STATE_WRITE_DELAY)
 
 
 def test_a_write_is_seen_from_the_promised_clock_on() -> None:
-    """Reads of the write's clock and before see the bundle, those of the next nothing, those after that it is dead."""
+    """Reads of the clocks before the memories are written see the bundle, those of that clock nothing, later ones that
+    it is dead.
+    """
     dut = LiveStore(config_of(16))
     index = 11
 
@@ -148,14 +168,15 @@ def test_a_write_is_seen_from_the_promised_clock_on() -> None:
         ctx.set(dut.delete_write.state, BundleState.DEAD_1)
         states = []
         live = []
-        for _ in range(6):
+        for _ in range(MEMORY_LATENCY + DELETE_WRITE_DELAY + 2):
             await ctx.tick()
             ctx.set(dut.delete_write.do, 0)
             states.append(ctx.get(dut.deletes.state))
             live.append(ctx.get(dut.exact_key.is_live))
-        # The first is the answer to the clock before the write, and the second to that of the write.
-        assert states == [BundleState.INBOUND_1] * 2 + [BundleState.FREE] + [BundleState.DEAD_1] * 3
-        assert live == [1, 1, 0, 0, 0, 0]
+        # The first is the answer to the clock before the delete.
+        before = MEMORY_LATENCY - 1 + DELETE_WRITE_DELAY
+        assert states == [BundleState.INBOUND_1] * before + [BundleState.FREE] + [BundleState.DEAD_1] * 2
+        assert live == [1] * before + [0] * 3
 
     simulate(dut, main)
 
@@ -173,7 +194,7 @@ def test_no_flipped_bit_makes_an_index_live(state: BundleState) -> None:
     index = 2
 
     async def look(ctx: Any) -> dict[str, int]:
-        await ctx.tick().repeat(3)
+        await ctx.tick().repeat(MEMORY_LATENCY + 1)
         return {name: ctx.get(getattr(dut, name).is_live) for name in READERS}
 
     with dual_port_contents() as contents:

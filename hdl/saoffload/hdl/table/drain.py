@@ -1,6 +1,6 @@
 """Which lookup answers are still in use: epochs, their counts, and grace periods."""
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -8,12 +8,15 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 
+from .watched_count import WatchedCount
+
 
 class UnretiredLimit(wiring.Component):
     """Lets a lookup request in only while fewer than ``limit`` answers of its kind are not retired.
 
     Members: ``do_request`` (a request was taken), ``do_retire`` (an answer was retired), ``has_room``.
-    ``has_room`` is a register: it follows the count in the next clock and never lets one request too many in.
+
+    Latency: ``has_room`` is a register and follows in the next clock; it never lets one request too many in.
     """
 
     def __init__(self, *, limit: int):
@@ -24,10 +27,9 @@ class UnretiredLimit(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        count = Signal(range(self._limit + 1))
-        count_next = Signal.like(count)
-        m.d.comb += count_next.eq(count + self.do_request - self.do_retire)
-        m.d.sync += [count.eq(count_next), self.has_room.eq(count_next < self._limit)]
+        m.submodules.count = count = WatchedCount(high=self._limit, watched=self._limit - 1)
+        m.d.comb += [count.does_add.eq(self.do_request), count.does_remove.eq(self.do_retire)]
+        m.d.sync += self.has_room.eq(self.do_retire | (self.has_room & ~(count.is_watched & self.do_request)))
         return m
 
 
@@ -43,8 +45,8 @@ class EpochDrain(wiring.Component):
     unanswered.
 
     Members: ``epoch``: what an answer given in this clock carries. ``did_answer[kind]``: an answer of this kind is
-    given in this clock. ``retires[kind]``; ``did_retire[kind]``: a retire was counted. ``graces[n]``,
-    ``grace_answers[n]``: always taken at once. ``bad_retire``: one strobe per kind.
+    given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or ``bad_retire``:
+    one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once.
 
     Latency: with nothing unretired, a grace request is answered 3 clocks after it was taken.
     """
@@ -80,13 +82,10 @@ class EpochDrain(wiring.Component):
         oldest = Signal(sequence_bits)
         m.d.comb += self.epoch.eq(current)
 
-        bad, empty = [], []
+        empty = []
         for kind in range(self.KINDS):
-            counts = self._elaborate_counts(m, kind)
-            empty.append(Array([count == 0 for count in counts])[oldest[: self._config.epoch_width]])
-            retire = self.retires[kind]
-            bad.append(retire.valid & ~self.did_retire[kind])
-        m.d.comb += self.bad_retire.eq(Cat(bad))
+            is_empty = self._elaborate_counts(m, kind)
+            empty.append(is_empty.bit_select(oldest[: self._config.epoch_width], 1))
 
         # The current epoch closes when a grace period asks for it and the ring has a place; the oldest one ends when
         # it is closed and both kinds are empty.
@@ -103,20 +102,38 @@ class EpochDrain(wiring.Component):
             self._elaborate_requester(m, number, depth, current, oldest)
         return m
 
-    def _elaborate_counts(self, m: Module, kind: int) -> list[Signal]:
-        """Count the unretired answers of one kind, per epoch."""
+    def _elaborate_counts(self, m: Module, kind: int) -> Signal:
+        """Count the unretired answers of one kind, per epoch. Returns, per closed epoch, whether there are none.
+
+        Answers and retires are counted a clock late. An epoch may look empty in the clock after its last answer, so
+        that is looked at as well.
+        """
+        ring = 1 << self._config.epoch_width
         retire = self.retires[kind]
-        counts = []
-        for number in range(1 << self._config.epoch_width):
-            count = Signal(range(self._config.unretired_limit + 1), name=f"count_{kind}_{number}")
-            does_add = self.did_answer[kind] & (self.epoch == number)
-            does_name = retire.valid & (retire.payload.epoch == number)
-            does_remove = does_name & ((count != 0) | does_add)
-            m.d.sync += count.eq(count + does_add - does_remove)
-            with m.If(does_remove):
-                m.d.comb += self.did_retire[kind].eq(1)
-            counts.append(count)
-        return counts
+        answered = Signal(ring, name=f"answered_{kind}")
+        retired = Signal(ring, name=f"retired_{kind}")
+        was_empty = Signal(ring, name=f"was_empty_{kind}")
+        removes = Signal(ring, name=f"removes_{kind}")
+        m.d.sync += [
+            answered.eq(Cat(self.did_answer[kind] & (self.epoch == number) for number in range(ring))),
+            retired.eq(Cat(retire.valid & (retire.payload.epoch == number) for number in range(ring))),
+        ]
+        for number in range(ring):
+            count = WatchedCount(high=self._config.unretired_limit, watched=0)
+            m.submodules[f"count_{kind}_{number}"] = count
+            m.d.comb += [
+                removes[number].eq(retired[number] & (answered[number] | ~count.is_watched)),
+                count.does_add.eq(answered[number]),
+                count.does_remove.eq(removes[number]),
+            ]
+            m.d.sync += was_empty[number].eq(count.is_watched & ~answered[number])
+        m.d.comb += [
+            self.did_retire[kind].eq(removes.any()),
+            self.bad_retire[kind].eq((retired & ~removes).any()),
+        ]
+        is_empty = Signal(ring, name=f"is_empty_{kind}")
+        m.d.comb += is_empty.eq(was_empty & ~answered)
+        return is_empty
 
     def _elaborate_requester(self, m: Module, number: int, depth: int, current: Signal, oldest: Signal) -> None:
         """Keep the tickets of one requester and answer each when the oldest epoch has passed it."""

@@ -1,6 +1,6 @@
 """Adding one bundle: judge it, look for its keys and for room, write, and make it live in one clock."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,15 @@ from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed,
 
 from .entry import owner_layout
 from .states import BundleState, is_live, live_state
-from .timing import LIVE_TO_ANSWER, LIVE_WRITE_DELAY, MEMORY_LATENCY, request_to_live, way_to_live
+from .timing import (
+    LIVE_TO_ANSWER,
+    STATE_LATENCY,
+    STATE_WRITE_DELAY,
+    WORD_LATENCY,
+    request_to_live,
+    way_to_live,
+)
+from .trees import GROUP_BITS, equal_groups
 from .way import Way
 
 
@@ -29,12 +37,12 @@ class Add(wiring.Component):
     ``is_restoring``; ``is_draining``: what a flush removed may still be in use; ``has_dead``: some bundle is dead and
     not yet free; ``live_bundles``, ``live_keys``. ``has_pending``, ``index``: the bundle being written. ``has_free``,
     ``free_index``, ``do_pop`` with ``next_head``: the free list. ``do_read_word`` of ``index`` until ``word_is_read``,
-    2 clocks later ``generation`` (the last one issued) and ``link``; ``do_write_words`` with ``written_generation``
-    and the context until ``words_are_written``. ``do_ask`` of ``index`` until ``ask_is_taken``, 2 clocks later
-    ``ask_state``. ``do_commit`` with ``commit_state`` and ``commit_key_count`` until ``commit_is_done``. ``check``,
-    ``key``, ``owner``, ... to the placer.
+    ``WORD_LATENCY`` clocks later ``generation`` (the last one issued) and ``link``; ``do_write_words`` with
+    ``written_generation`` and the context until ``words_are_written``. ``do_ask`` of ``index`` until ``ask_is_taken``,
+    ``STATE_LATENCY`` clocks later ``ask_state``. ``do_commit`` with ``commit_state`` and ``commit_key_count`` until
+    ``commit_is_done``. ``check``, ``key``, ``owner``, ... to the placer.
 
-    Latency: about 50 clocks for a bundle of one key, 45 more for a second.
+    Latency: about 55 clocks for a bundle of one key, 25 more for a second.
     """
 
     def __init__(self, config: EngineConfig):
@@ -77,6 +85,7 @@ class Add(wiring.Component):
                 "commit_is_done": In(1),
                 "do_check": Out(1),
                 "key": Out(layouts.KEY),
+                "key_is_wildcard": Out(1),
                 "owner": Out(owner_layout(config)),
                 "is_checked": In(1),
                 "is_wildcard": In(1),
@@ -99,12 +108,16 @@ class Add(wiring.Component):
         number = Signal()
         m.d.comb += [
             key_count.eq(Mux(is_inbound, request.sa_count, 0)),
-            self.key.eq(Mux(number, request.keys[1], request.keys[0])),
             self.owner.index.eq(self.index),
             self.owner.sa_number.eq(number),
             self.commit_state.eq(live_state(request.direction, request.sa_count)),
         ]
-        refusal = self._judge_request(m, has_second)
+        refusal = Signal(layouts.AddResult)
+        m.d.sync += refusal.eq(self._judge_request(m, has_second))
+        inner_duplicate = self._compare_keys(m, key_count)
+        is_wildcard = self._find_wildcards(m)
+        m.d.comb += self.key_is_wildcard.eq(is_wildcard.bit_select(number, 1))
+        m.d.sync += self.key.eq(Mux(number, request.keys[1], request.keys[0]))
 
         # What the checks of both keys have found.
         has_live_twin = Signal()
@@ -112,22 +125,29 @@ class Add(wiring.Component):
         wildcards_needed = Signal(range(3))
         has_wildcard = Signal()
         index_must_wait = Signal()
-        inner_duplicate = Signal()
-        m.d.sync += inner_duplicate.eq((key_count == 2) & (request.keys[0].as_value() == request.keys[1].as_value()))
-        is_full = (self.live_bundles == config.bundles) | (self.live_keys + key_count > config.keys)
-        lacks_room = (rows_needed > self.free_places) | (
-            (wildcards_needed != 0) & (wildcards_needed > self.free_wildcards)
-        )
-        lacks_index = self.is_draining | Mux(self.is_restoring, index_must_wait, ~self.has_free)
+        # Weighed in the clock before the decision. Room can only have grown since.
+        is_full = Signal()
+        lacks_room = Signal()
+        lacks_index = Signal()
+        m.d.sync += [
+            is_full.eq((self.live_bundles == config.bundles) | (self.live_keys + key_count > config.keys)),
+            lacks_room.eq(
+                (rows_needed > self.free_places) | ((wildcards_needed != 0) & (wildcards_needed > self.free_wildcards))
+            ),
+            lacks_index.eq(self.is_draining | Mux(self.is_restoring, index_must_wait, ~self.has_free)),
+        ]
 
         result = Signal(layouts.AddResult)
-        generation = self.written_generation
-        generation_before = Signal.like(generation)
-        pause = Signal(range(request_to_live(config) + Way.WRITE_DELAY + LIVE_TO_ANSWER + 2))
+        handle = to_handle(config, self.index, self.written_generation)
+        words_are_due = Signal()
+        do_judge = Signal()
+        pause = Signal(range(request_to_live(config) + Way.WRITE_DELAY + LIVE_TO_ANSWER + STATE_WRITE_DELAY + 1))
         m.d.comb += [
             self.answer.result.eq(result),
-            self.answer.handle.eq(Mux(result == layouts.AddResult.OK, to_handle(config, self.index, generation), 0)),
+            self.answer.handle.eq(Mux(result == layouts.AddResult.OK, handle, 0)),
         ]
+        generation_before = Signal.like(self.written_generation)
+        words_are_known, handle_is_used = self._fetch_words(m, do_judge, index_must_wait, generation_before)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [
@@ -135,62 +155,25 @@ class Add(wiring.Component):
                     rows_needed.eq(0),
                     wildcards_needed.eq(0),
                     has_wildcard.eq(0),
-                    index_must_wait.eq(0),
+                    number.eq(key_count == 2),
                     self.has_pending.eq(0),
                 ]
                 with m.If(self.do_start):
                     m.next = "JUDGE"
+            # The second key first: the first is then ready to be written. The index's words are fetched meanwhile.
             with m.State("JUDGE"):
                 m.d.sync += [
                     result.eq(refusal),
-                    pause.eq(MEMORY_LATENCY - 1),
                     self.index.eq(Mux(self.is_restoring, index_of(config, request.handle), self.free_index)),
                 ]
                 with m.If(refusal != layouts.AddResult.OK):
                     m.next = "REFUSE"
                 with m.Else():
-                    m.next = "ASK"
-
-            with m.State("ASK"):
-                m.d.comb += self.do_ask.eq(self.is_restoring)
-                with m.If(self.ask_is_taken | ~self.is_restoring):
-                    m.next = "STATE"
-            with m.State("STATE"):
-                m.d.sync += pause.eq(pause - 1)
-                with m.If(pause == 0):
-                    m.d.sync += [
-                        number.eq(key_count == 2),
-                        pause.eq(MEMORY_LATENCY - 1),
-                        index_must_wait.eq(self.is_restoring & (self.ask_state != BundleState.FREE)),
-                    ]
-                    with m.If(self.is_restoring & is_live(self.ask_state.as_value())):
-                        m.d.sync += result.eq(layouts.AddResult.HANDLE_IN_USE)
-                        m.next = "REFUSE"
-                    with m.Else():
-                        m.next = "READ_WORD"
-            with m.State("READ_WORD"):
-                m.d.comb += self.do_read_word.eq(1)
-                with m.If(self.word_is_read):
-                    m.next = "WORD"
-            with m.State("WORD"):
-                m.d.sync += pause.eq(pause - 1)
-                with m.If(pause == 0):
-                    m.d.sync += [
-                        generation.eq(
-                            Mux(self.is_restoring, generation_of(config, request.handle), self.generation + 1)
-                        ),
-                        generation_before.eq(self.generation),
-                        self.next_head.eq(self.link),
-                    ]
+                    m.d.comb += [do_judge.eq(1), self.do_check.eq(key_count != 0)]
+                    m.next = "CHECKED"
                     with m.If(key_count == 0):
-                        m.next = "DECIDE"
-                    with m.Else():
-                        m.next = "CHECK"
+                        m.next = "WEIGH"
 
-            # The second key first: the first is then ready to be written.
-            with m.State("CHECK"):
-                m.d.comb += self.do_check.eq(1)
-                m.next = "CHECKED"
             with m.State("CHECKED"), m.If(self.is_checked):
                 m.d.sync += [
                     has_live_twin.eq(has_live_twin | self.has_live_twin),
@@ -203,34 +186,32 @@ class Add(wiring.Component):
                     m.d.sync += number.eq(0)
                     m.next = "CHECK"
                 with m.Else():
-                    m.next = "DECIDE"
+                    m.next = "WEIGH"
+            with m.State("CHECK"):
+                m.d.comb += self.do_check.eq(1)
+                m.next = "CHECKED"
 
+            with m.State("WEIGH"), m.If(words_are_known):
+                m.next = "DECIDE"
             with m.State("DECIDE"):
-                m.d.comb += self.do_cancel.eq(1)
+                m.d.sync += [pause.eq(1), words_are_due.eq(1)]
                 m.next = "REFUSE"
                 with m.If(self.is_flushing):
-                    m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1)]
-                    m.next = "IDLE"
+                    m.next = "TRY_AGAIN"
+                with m.Elif(handle_is_used):
+                    m.d.sync += result.eq(layouts.AddResult.HANDLE_IN_USE)
                 with m.Elif(has_live_twin | inner_duplicate):
                     m.d.sync += result.eq(layouts.AddResult.DUPLICATE)
                 with m.Elif(is_full | (lacks_room & ~lacks_index & ~self.has_dead)):
                     m.d.sync += result.eq(layouts.AddResult.FULL)
                 with m.Elif(lacks_index | lacks_room):
-                    m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1)]
-                    m.next = "IDLE"
+                    m.next = "TRY_AGAIN"
                 with m.Else():
-                    m.d.comb += self.do_cancel.eq(0)
                     m.d.sync += self.has_pending.eq(1)
-                    m.next = "WRITE_WORDS"
-
-            with m.State("WRITE_WORDS"):
-                m.d.comb += self.do_write_words.eq(1)
-                m.d.sync += pause.eq(1)
-                with m.If(self.words_are_written):
+                    m.next = "WRITE"
                     with m.If(key_count == 0):
                         m.next = "SETTLE"
-                    with m.Else():
-                        m.next = "WRITE"
+
             with m.State("WRITE"):
                 m.d.comb += self.do_write.eq(1)
                 m.d.sync += pause.eq(Way.WRITE_DELAY + Mux(has_wildcard, request_to_live(config), way_to_live(config)))
@@ -246,14 +227,19 @@ class Add(wiring.Component):
             with m.State("CHECKED_AGAIN"), m.If(self.is_checked):
                 m.next = "WRITE"
 
+            # Generation and context are written meanwhile.
             with m.State("SETTLE"):
-                m.d.sync += pause.eq(pause - 1)
-                with m.If(pause == 0):
+                m.d.comb += self.do_write_words.eq(words_are_due)
+                with m.If(self.words_are_written):
+                    m.d.sync += words_are_due.eq(0)
+                with m.If(pause != 0):
+                    m.d.sync += pause.eq(pause - 1)
+                with m.Elif(~words_are_due):
                     m.next = "COMMIT"
             with m.State("COMMIT"):
-                m.d.sync += pause.eq(LIVE_TO_ANSWER + LIVE_WRITE_DELAY)
+                m.d.sync += pause.eq(LIVE_TO_ANSWER + STATE_WRITE_DELAY)
                 with m.If(self.is_flushing):
-                    m.d.sync += generation.eq(generation_before)
+                    m.d.sync += self.written_generation.eq(generation_before)
                     m.next = "UNDO"
                 with m.Else():
                     m.d.comb += [self.do_commit.eq(1), self.holds_flush.eq(1)]
@@ -264,8 +250,10 @@ class Add(wiring.Component):
             with m.State("UNDO"):
                 m.d.comb += self.do_write_words.eq(1)
                 with m.If(self.words_are_written):
-                    m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1)]
-                    m.next = "IDLE"
+                    m.next = "TRY_AGAIN"
+            with m.State("TRY_AGAIN"):
+                m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1), self.do_cancel.eq(1)]
+                m.next = "IDLE"
             # An answer must not come before a lookup answered with it would hit.
             with m.State("APPEAR"):
                 m.d.comb += self.holds_flush.eq(1)
@@ -274,9 +262,9 @@ class Add(wiring.Component):
                     m.next = "DONE"
             # What is offered stands, so nothing is offered once a flush is taken.
             with m.State("REFUSE"):
+                m.d.comb += self.do_cancel.eq(1)
                 with m.If(self.is_flushing):
-                    m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1)]
-                    m.next = "IDLE"
+                    m.next = "TRY_AGAIN"
                 with m.Else():
                     m.d.comb += self.holds_flush.eq(1)
                     m.next = "DONE"
@@ -285,6 +273,74 @@ class Add(wiring.Component):
                 with m.If(self.answer_is_taken):
                     m.next = "IDLE"
         return m
+
+    def _fetch_words(
+        self, m: Module, do_judge: Signal, index_must_wait: Signal, generation_before: Signal
+    ) -> tuple[Signal, Signal]:
+        """What is known of the index: when restoring, whether it can be had; its generation and the free list's link.
+
+        Returns whether all that is known, and whether the handle that a restore names is in use.
+        """
+        words_are_known = Signal()
+        handle_is_used = Signal()
+        pause = Signal(range(max(STATE_LATENCY, WORD_LATENCY)))
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += pause.eq(STATE_LATENCY - 1)
+                with m.If(do_judge):
+                    m.d.sync += [words_are_known.eq(0), handle_is_used.eq(0), index_must_wait.eq(0)]
+                    m.next = "READ_WORD"
+                    with m.If(self.is_restoring):
+                        m.next = "ASK"
+            with m.State("ASK"):
+                m.d.comb += self.do_ask.eq(1)
+                with m.If(self.ask_is_taken):
+                    m.next = "STATE"
+            with m.State("STATE"):
+                m.d.sync += pause.eq(pause - 1)
+                with m.If(pause == 0):
+                    m.d.sync += [
+                        index_must_wait.eq(self.ask_state != BundleState.FREE),
+                        handle_is_used.eq(is_live(self.ask_state.as_value())),
+                    ]
+                    m.next = "READ_WORD"
+            with m.State("READ_WORD"):
+                m.d.comb += self.do_read_word.eq(1)
+                m.d.sync += pause.eq(WORD_LATENCY - 1)
+                with m.If(self.word_is_read):
+                    m.next = "WORD"
+            with m.State("WORD"):
+                m.d.sync += pause.eq(pause - 1)
+                with m.If(pause == 0):
+                    restored = generation_of(self._config, self.request.handle)
+                    m.d.sync += [
+                        self.written_generation.eq(Mux(self.is_restoring, restored, self.generation + 1)),
+                        generation_before.eq(self.generation),
+                        self.next_head.eq(self.link),
+                        words_are_known.eq(1),
+                    ]
+                    m.next = "IDLE"
+        return words_are_known, handle_is_used
+
+    def _compare_keys(self, m: Module, key_count: Value) -> Signal:
+        """Whether both keys are the same. The request stands for so long that this may take a few clocks."""
+        groups = equal_groups(*(key.as_value() for key in self.request.keys))
+        equal = Signal(len(groups), reset_less=True)
+        inner_duplicate = Signal()
+        m.d.sync += [equal.eq(groups), inner_duplicate.eq((key_count == 2) & equal.all())]
+        return inner_duplicate
+
+    def _find_wildcards(self, m: Module) -> Signal:
+        """Which of the keys have no destination; in two clocks, for the same reason."""
+        is_wildcard = Signal(2)
+        for number, key in enumerate(self.request.keys):
+            lows = range(0, layouts.DESTINATION_BITS, 2 * GROUP_BITS)
+            is_set = Signal(len(lows), name=f"is_set_{number}", reset_less=True)
+            m.d.sync += [
+                is_set.eq(Cat(key.destination[low : low + 2 * GROUP_BITS].any() for low in lows)),
+                is_wildcard[number].eq(~is_set.any()),
+            ]
+        return is_wildcard
 
     def _judge_request(self, m: Module, has_second: Value) -> Signal:
         """What is wrong with the request itself."""

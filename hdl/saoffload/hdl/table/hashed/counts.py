@@ -1,6 +1,6 @@
 """How many bundles and keys live, and how many bundles are dead and not yet free."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,9 +13,11 @@ class BundleCounts(wiring.Component):
     Parameters: ``config``.
 
     Members: ``do_commit`` with ``commit_key_count``; ``do_delete`` with ``delete_key_count``; ``do_free``: a dead one
-    became free; ``do_clear``: all are gone. ``live_bundles``, ``live_keys``, ``dead_bundles``.
+    became free; ``do_clear``: all are gone. ``live_bundles``, ``live_keys``. ``has_dead``: some are dead; also for two
+    clocks after the last of them became free.
 
-    Latency: changes show in the next clock; any of them may come in one clock, but nothing beside ``do_clear``.
+    Latency: a commit shows in the next clock, a delete in the counts in the second, in ``has_dead`` in the next. Any of
+    them may come in one clock, but nothing beside ``do_clear``, and no delete in the clock before it.
     """
 
     def __init__(self, config: EngineConfig):
@@ -29,20 +31,31 @@ class BundleCounts(wiring.Component):
                 "do_clear": In(1),
                 "live_bundles": Out(range(config.bundles + 1)),
                 "live_keys": Out(range(config.keys + 1)),
-                "dead_bundles": Out(range(config.bundles + 1)),
+                "has_dead": Out(1),
             }
         )
+        self._bundles = config.bundles
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        dead_bundles = Signal(range(self._bundles + 1))
+        # Whether a delete found something is known late in its clock.
+        did_delete = Signal(2)
+        deleted_key_count = Signal.like(self.delete_key_count)
+        was_dead = Signal()
+        m.d.sync += [
+            did_delete.eq(Cat(self.do_delete, did_delete[0])),
+            deleted_key_count.eq(self.delete_key_count & self.do_delete.replicate(2)),
+            was_dead.eq(dead_bundles != 0),
+        ]
+        m.d.comb += self.has_dead.eq(was_dead | did_delete.any())
         with m.If(self.do_clear):
-            m.d.sync += [self.live_bundles.eq(0), self.live_keys.eq(0), self.dead_bundles.eq(0)]
+            m.d.sync += [self.live_bundles.eq(0), self.live_keys.eq(0), dead_bundles.eq(0)]
         with m.Else():
             born_keys = self.commit_key_count & self.do_commit.replicate(2)
-            dead_keys = self.delete_key_count & self.do_delete.replicate(2)
             m.d.sync += [
-                self.live_bundles.eq(self.live_bundles + self.do_commit - self.do_delete),
-                self.live_keys.eq(self.live_keys + born_keys - dead_keys),
-                self.dead_bundles.eq(self.dead_bundles + self.do_delete - self.do_free),
+                self.live_bundles.eq(self.live_bundles + self.do_commit - did_delete[0]),
+                self.live_keys.eq(self.live_keys + born_keys - deleted_key_count),
+                dead_bundles.eq(dead_bundles + did_delete[0] - self.do_free),
             ]
         return m

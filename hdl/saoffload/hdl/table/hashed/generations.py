@@ -7,14 +7,15 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.dual_port import DualPortMemory, WriteCollision
 
+from .timing import MEMORY_LATENCY, WORD_LATENCY
 from .trees import parity_groups
 
 
 class GenerationReader(wiring.Signature):
-    """A reader of generations, seen from who reads: ``generation`` and ``is_good`` two clocks after ``index``.
+    """A reader of generations, seen from who reads: the ``generation`` of ``index``, and one clock later ``was_good``.
 
-    Without ``is_good`` the word is not what was written, and nothing may come of it: a miss. What was not read is not
-    good. ``was_good`` is the same one clock later, after one level of logic instead of four.
+    Without ``was_good`` the word is not what was written, and nothing may come of it: a miss. What was not read is not
+    good.
 
     Parameters: ``always_reads``: ``do_read`` may be left unconnected, and every clock is then a read.
     """
@@ -25,7 +26,6 @@ class GenerationReader(wiring.Signature):
                 "index": Out(config.index_bits),
                 "do_read": Out(1, init=always_reads),
                 "generation": In(config.generation_bits),
-                "is_good": In(1),
                 "was_good": In(1),
             }
         )
@@ -35,7 +35,7 @@ class GenerationAccess(wiring.Signature):
     """Reads and writes of the management, seen from it.
 
     ``index`` with ``do_read``, or with ``do_write`` and ``write_data``, held until ``is_taken``; never both. ``data``
-    and ``is_good`` two clocks after a read was taken.
+    comes ``WORD_LATENCY`` clocks after a read was taken.
     """
 
     def __init__(self, config: EngineConfig):
@@ -47,7 +47,6 @@ class GenerationAccess(wiring.Signature):
                 "write_data": Out(config.generation_bits),
                 "is_taken": In(1),
                 "data": In(config.generation_bits),
-                "is_good": In(1),
             }
         )
 
@@ -58,8 +57,9 @@ class GenerationStore(wiring.Component):
     The copies are written one by one, so they may differ: the word of a free index in the copy of the key lookups,
     which nobody looks up, holds a link of the free list.
 
-    A write taken in clock n holds for reads of clock n + 1 and after in its copy. A lookup that reads the index in
-    clock n itself gets an answer that is not good.
+    A write taken in clock n is in its copy's memory in clock n + 1: it holds for lookups that read in clock n + 2 and
+    after, and for deletes and management that read in clock n + 1 and after. A lookup that reads the index in clock
+    n + 1 itself gets an answer that is not good.
 
     Contents are unknown after a reset: write each index before it is read.
 
@@ -70,9 +70,10 @@ class GenerationStore(wiring.Component):
     Members, copy 1: ``handle`` (``GenerationReader``); ``delete`` (``GenerationReader``, which reads in no clock
     without ``do_read``); ``manage`` (``GenerationAccess``), taken in the clocks in which ``delete`` does not read.
 
-    ``has_error``: strobe, four clocks after a read of a word with wrong parity; a collision is no error.
+    ``has_error``: strobe, two clocks after the word of a read that has wrong parity; a collision is no error.
 
-    Latency 2 clocks, one access per port and clock. ``write_data`` passes three levels of logic to become parity.
+    Latency 2 clocks for the lookups, ``WORD_LATENCY`` for deletes and management, which share a port; one access
+    per port and clock. ``write_data`` passes three levels of logic to become parity.
     """
 
     def __init__(self, config: EngineConfig):
@@ -98,7 +99,6 @@ class GenerationStore(wiring.Component):
                 copy.a_index.eq(reader.index),
                 copy.a_do_read.eq(reader.do_read),
                 reader.generation.eq(copy.a_word),
-                reader.is_good.eq(copy.a_is_good),
                 reader.was_good.eq(copy.a_was_good),
                 copy.b_index.eq(access.index),
                 copy.b_do_read.eq(access.do_read),
@@ -106,13 +106,12 @@ class GenerationStore(wiring.Component):
                 copy.b_write_data.eq(access.write_data),
                 access.is_taken.eq(access.do_read | access.do_write),
                 access.data.eq(copy.b_word),
-                access.is_good.eq(copy.b_is_good),
             ]
             errors.append(copy.has_error)
 
         # Deletes come first: they are answered in a fixed time, and the management waits.
-        is_delete = Signal(3)
-        m.d.sync += is_delete.eq(Cat(self.delete.do_read, is_delete[:2]))
+        is_delete = Signal(WORD_LATENCY + 1)
+        m.d.sync += is_delete.eq(Cat(self.delete.do_read, is_delete[:-1]))
         with m.If(self.delete.do_read):
             m.d.comb += [
                 copy.b_index.eq(self.delete.index),
@@ -122,9 +121,7 @@ class GenerationStore(wiring.Component):
             ]
         m.d.comb += [
             self.delete.generation.eq(copy.b_word),
-            self.delete.is_good.eq(copy.b_is_good & is_delete[1]),
-            self.delete.was_good.eq(copy.b_was_good & is_delete[2]),
-            self.manage.is_good.eq(copy.b_is_good & ~is_delete[1]),
+            self.delete.was_good.eq(copy.b_was_good & is_delete[-1]),
             self.has_error.eq(Cat(errors).any()),
         ]
         return m
@@ -133,10 +130,11 @@ class GenerationStore(wiring.Component):
 class _GenerationCopy(wiring.Component):
     """One copy: a lookup reads on port A, port B reads or writes. Even parity over each word and its parity bit.
 
-    Members: ``a_index``, ``a_do_read``, ``a_word``, ``a_is_good``, ``a_was_good``; ``b_index``, ``b_do_read``,
-    ``b_do_write``, ``b_write_data``, ``b_word``, ``b_is_good``, ``b_was_good``; ``has_error``.
+    Members: ``a_index``, ``a_do_read``, ``a_word``, ``a_was_good``; ``b_index``, ``b_do_read``, ``b_do_write``,
+    ``b_write_data``, ``b_word``, ``b_was_good``; ``has_error``.
 
-    Latency 2 clocks; ``has_error`` 4.
+    Latency 2 clocks on port A; one more on port B, whose address comes from afar and is registered beside the memory.
+    ``..._was_good`` comes one clock after the word, ``has_error`` two.
     """
 
     def __init__(self, config: EngineConfig):
@@ -146,14 +144,12 @@ class _GenerationCopy(wiring.Component):
                 "a_index": In(config.index_bits),
                 "a_do_read": In(1),
                 "a_word": Out(config.generation_bits),
-                "a_is_good": Out(1),
                 "a_was_good": Out(1),
                 "b_index": In(config.index_bits),
                 "b_do_read": In(1),
                 "b_do_write": In(1),
                 "b_write_data": In(config.generation_bits),
                 "b_word": Out(config.generation_bits),
-                "b_is_good": Out(1),
                 "b_was_good": Out(1),
                 "has_error": Out(1),
             }
@@ -164,26 +160,33 @@ class _GenerationCopy(wiring.Component):
         depth = 1 << self._config.index_bits
         m.submodules.memory = memory = DualPortMemory(width=self._config.generation_bits + 1, depth=depth)
         m.submodules.collision = collision = WriteCollision(depth=depth)
+        b_index_q = Signal(self._config.index_bits, reset_less=True)
+        written_q = Signal(self._config.generation_bits + 1, reset_less=True)
+        do_write_q = Signal()
+        a_is_read = Signal(MEMORY_LATENCY)
+        b_is_read = Signal(WORD_LATENCY)
         m.d.comb += [
             memory.a_address.eq(self.a_index),
-            memory.b_address.eq(self.b_index),
-            memory.b_do_write.eq(self.b_do_write),
-            memory.b_write_data.eq(Cat(self.b_write_data, self.b_write_data.xor())),
+            memory.b_address.eq(b_index_q),
+            memory.b_do_write.eq(do_write_q),
+            memory.b_write_data.eq(written_q),
             collision.read_address.eq(self.a_index),
-            collision.write_address.eq(self.b_index),
-            collision.do_write.eq(self.b_do_write),
+            collision.write_address.eq(b_index_q),
+            collision.do_write.eq(do_write_q),
             self.a_word.eq(memory.a_data),
             self.b_word.eq(memory.b_data),
         ]
-        is_read = {port: Signal(2, name=f"{port}_is_read") for port in "ab"}
         m.d.sync += [
-            is_read["a"].eq(Cat(self.a_do_read, is_read["a"][0])),
-            is_read["b"].eq(Cat(self.b_do_read, is_read["b"][0])),
+            b_index_q.eq(self.b_index),
+            written_q.eq(Cat(self.b_write_data, self.b_write_data.xor())),
+            do_write_q.eq(self.b_do_write),
+            a_is_read.eq(Cat(self.a_do_read, a_is_read[:-1])),
+            b_is_read.eq(Cat(self.b_do_read, b_is_read[:-1])),
         ]
         errors = Signal(2)
         for port, is_answer, word in (
-            ("a", is_read["a"][1] & ~collision.collided, memory.a_data),
-            ("b", is_read["b"][1], memory.b_data),
+            ("a", a_is_read[-1] & ~collision.collided, memory.a_data),
+            ("b", b_is_read[-1], memory.b_data),
         ):
             parities = parity_groups(word)
             parities_q = Signal(len(parities), name=f"{port}_parities_q", reset_less=True)
@@ -193,9 +196,6 @@ class _GenerationCopy(wiring.Component):
                 was_answer.eq(is_answer),
                 errors[port == "b"].eq(was_answer & parities_q.xor()),
             ]
-            m.d.comb += [
-                getattr(self, f"{port}_is_good").eq(is_answer & ~parities.xor()),
-                getattr(self, f"{port}_was_good").eq(was_answer & ~parities_q.xor()),
-            ]
+            m.d.comb += getattr(self, f"{port}_was_good").eq(was_answer & ~parities_q.xor())
         m.d.comb += self.has_error.eq(errors.any())
         return m

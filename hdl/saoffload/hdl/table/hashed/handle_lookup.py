@@ -11,6 +11,7 @@ from saoffload.hdl.config import HANDLE_BITS, EngineConfig
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed
 
 from .timing import LIVE_TO_ANSWER, MEMORY_LATENCY
+from .trees import equal_groups
 
 
 class HandleLookup(wiring.Component):
@@ -20,9 +21,9 @@ class HandleLookup(wiring.Component):
 
     Members: ``do_request`` with ``handle``; ``did_answer`` with ``answer`` (its epoch is not set here, and without
     ``hit`` the other fields mean nothing). ``index`` to memories of 2 clocks: ``is_live`` (as an outbound bundle),
-    ``generation``, ``generation_is_damaged``, ``context``.
+    ``generation`` (and a clock later ``generation_was_good``), ``context``.
 
-    Latency: 7 clocks, one request per clock. The live bit is addressed in the clock after the request.
+    Latency: ``LATENCY`` (8) clocks, one request per clock. The live bit is addressed in the clock after the request.
     """
 
     LATENCY = 1 + LIVE_TO_ANSWER
@@ -38,7 +39,7 @@ class HandleLookup(wiring.Component):
                 "index": Out(range(config.bundles)),
                 "is_live": In(1),
                 "generation": In(config.generation_bits),
-                "generation_is_damaged": In(1),
+                "generation_was_good": In(1),
                 "context": In(config.context_width),
             }
         )
@@ -59,15 +60,23 @@ class HandleLookup(wiring.Component):
         ]
         m.d.comb += self.index.eq(index_of(config, handle[0]))
 
-        depth = LIVE_TO_ANSWER - MEMORY_LATENCY
+        # Compared in one clock, judged in the next, in which the generation's parity is known.
+        groups = equal_groups(generation_of(config, handle[-1]), self.generation)
+        is_generation = Signal(len(groups), reset_less=True)
+        was_live = Signal()
+        was_named = Signal(HANDLE_BITS, reset_less=True)
+        context_q = Signal.like(self.context, reset_less=True)
+        depth = LIVE_TO_ANSWER - MEMORY_LATENCY - 1
         answers = [Signal(self.answer.shape(), name=f"answer_{clock}", reset_less=True) for clock in range(depth)]
-        is_generation = Signal()
-        m.d.comb += is_generation.eq(generation_of(config, handle[-1]) == self.generation)
         m.d.sync += [
-            answers[0].hit.eq(is_possible[-1] & is_generation & self.is_live & ~self.generation_is_damaged),
-            answers[0].handle.eq(handle[-1]),
+            is_generation.eq(groups),
+            was_live.eq(is_possible[-1] & self.is_live),
+            was_named.eq(handle[-1]),
+            context_q.eq(self.context),
+            answers[0].hit.eq(is_generation.all() & was_live & self.generation_was_good),
+            answers[0].handle.eq(was_named),
             answers[0].direction.eq(layouts.Direction.OUTBOUND),
-            answers[0].context.eq(self.context),
+            answers[0].context.eq(context_q),
             *(later.eq(earlier) for earlier, later in pairwise(answers)),
         ]
         m.d.comb += self.answer.eq(answers[-1])

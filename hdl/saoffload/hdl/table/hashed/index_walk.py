@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 from .states import BundleState, dead_state
-from .timing import MEMORY_LATENCY
+from .timing import STATE_LATENCY
 
 
 class IndexWalk(wiring.Component):
@@ -23,7 +23,7 @@ class IndexWalk(wiring.Component):
     end of the step that ended the walk; the next step begins anew. ``do_restart``: so does the next step.
     ``do_check``/``check_index``/``check_state``; ``do_free``/``index`` until ``free_is_written``; ``do_push`` strobe.
 
-    Latency: a clock per index and 5 for each picked one, if the live store is free.
+    Latency: a clock per index and 7 for each picked one, if the live store is free.
     """
 
     STEP_READS = 32
@@ -55,8 +55,8 @@ class IndexWalk(wiring.Component):
         bundles = self._config.bundles
         cursor = Signal(range(bundles + 1))
         left = Signal(range(self.STEP_READS + 1))
-        asked = [Signal(range(bundles), name=f"asked_{clock}") for clock in range(MEMORY_LATENCY)]
-        is_asked = Signal(MEMORY_LATENCY)
+        asked = [Signal(range(bundles), name=f"asked_{clock}") for clock in range(STATE_LATENCY)]
+        is_asked = Signal(STATE_LATENCY)
         is_reading = Signal()
         is_at_end = cursor == bundles
         wanted = Mux(self.picks_free, BundleState.FREE, dead_state(~self.sweep_parity))

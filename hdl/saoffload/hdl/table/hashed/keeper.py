@@ -9,7 +9,7 @@ from saoffload.hdl.config import EngineConfig
 
 NOT_READY = layouts.ADD_ANSWER.const({"result": layouts.AddResult.NOT_READY, "handle": 0})
 
-ADDS_PER_STEP = 8
+ADDS_PER_STEP = 32
 """Adds after which the sweep gets a turn although nothing is dead: it looks for damaged rows as well."""
 
 FLUSH_SETTLE = 3

@@ -24,7 +24,7 @@ class KeyLookup(wiring.Component):
     set here, and without ``hit`` the other fields mean nothing). ``search``, ``search_parity`` to the first way;
     ``way_found`` from the last, ``overflow_found``, in the same clock. ``name`` to the wildcards and
     ``wildcard_found``. ``exact_index``/``exact_is_live``, ``wildcard_index``/``wildcard_is_live``, ``index`` with
-    ``generation``, ``generation_is_damaged`` and ``context``: memories of 2 clocks.
+    ``generation`` (and a clock later ``generation_was_good``) and ``context``: memories of 2 clocks.
 
     Latency: ``request_to_live(config) + LIVE_TO_ANSWER`` clocks, one request per clock.
     """
@@ -51,7 +51,7 @@ class KeyLookup(wiring.Component):
                 "wildcard_is_live": In(1),
                 "index": Out(index),
                 "generation": In(config.generation_bits),
-                "generation_is_damaged": In(1),
+                "generation_was_good": In(1),
                 "context": In(config.context_width),
             }
         )
@@ -75,15 +75,16 @@ class KeyLookup(wiring.Component):
             permutation.seed.eq(self.seed),
             permutation.key.eq(self.key),
             self.search.eq(permutation.permuted),
-            self.name.eq(name_of(self.key)),
         ]
+        # All wildcards compare it: from a register, which costs no time, because they wait for the ways.
+        m.d.sync += self.name.eq(name_of(self.key))
         m.d.sync += [parities_q.eq(parities), self.search_parity.eq(parities_q.xor())]
 
         # The candidates: exact as the ways and the overflow found it, the wildcard after waiting for them.
         exact = Signal(found_layout(config), reset_less=True)
         m.d.sync += exact.eq(self.way_found.as_value() | self.overflow_found.as_value())
         wildcard = self._delayed(
-            m, self.wildcard_found.as_value(), request_to_live(config) - Wildcards.LATENCY, "wildcard"
+            m, self.wildcard_found.as_value(), request_to_live(config) - Wildcards.LATENCY - 1, "wildcard"
         )
         wildcard = found_layout(config)(wildcard)
         m.d.comb += [self.exact_index.eq(exact.owner.index), self.wildcard_index.eq(wildcard.owner.index)]
@@ -99,13 +100,18 @@ class KeyLookup(wiring.Component):
         ]
         m.d.comb += self.index.eq(chosen.owner.index)
 
-        late = found_layout(config)(self._delayed(m, chosen.as_value(), MEMORY_LATENCY, "chosen"))
+        # Generation and context come with what was chosen, the generation's parity a clock later.
+        late = found_layout(config)(self._delayed(m, chosen.as_value(), MEMORY_LATENCY + 1, "chosen"))
+        generation_q = Signal.like(self.generation, reset_less=True)
+        context_q = Signal.like(self.context, reset_less=True)
         m.d.sync += [
-            self.answer.hit.eq(late.is_found & ~self.generation_is_damaged),
-            self.answer.handle.eq(to_handle(config, late.owner.index, self.generation)),
+            generation_q.eq(self.generation),
+            context_q.eq(self.context),
+            self.answer.hit.eq(late.is_found & self.generation_was_good),
+            self.answer.handle.eq(to_handle(config, late.owner.index, generation_q)),
             self.answer.sa_number.eq(late.owner.sa_number),
             self.answer.direction.eq(layouts.Direction.INBOUND),
-            self.answer.context.eq(self.context),
+            self.answer.context.eq(context_q),
         ]
         return m
 

@@ -8,6 +8,7 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.dual_port import DualPortMemory, WriteCollision
 
 from .states import BundleState, is_inbound, is_known, is_live
+from .timing import STATE_LATENCY
 
 NOT_LIVE = 0b00
 LIVE = 0b11
@@ -45,9 +46,10 @@ class LiveStore(wiring.Component):
     live state is not live, so one flipped bit never revives a dead bundle. To lookups and deletes an index of
     ``config.bundles`` or above is not live and FREE, whatever was written there.
 
-    A write of clock n holds for reads of clock n + 2 and after. A read of the same index in clock n + 1, in which the
-    memories are written, sees "not live" (and FREE): for the bundle that comes or goes with the write that is true a
-    clock before or after. Reads of clock n and before see what was.
+    The memories are written ``STATE_WRITE_DELAY`` clocks after a write of the management was taken,
+    ``DELETE_WRITE_DELAY`` clocks after one of a delete. Reads of later clocks see what was written, earlier ones what
+    was. A read of the same index in the very clock sees "not live" (and FREE): for the bundle that comes or goes with
+    the write that is true a clock before or after.
 
     Contents are unknown after a reset (zero, which is FREE, after configuration): write each index before all else.
 
@@ -56,19 +58,16 @@ class LiveStore(wiring.Component):
     Members, readers: ``exact_key``, ``wildcard_key``, ``handle`` (``LiveReader``), ``deletes`` (``StateReader``).
 
     Members, writes: ``delete_write`` is always taken; ``manage_write`` in the clocks in which ``manage_is_done``, that
-    is, without a ``delete_write``; hold it until then.
+    is, if there was no ``delete_write`` in the clock before; hold it until then.
 
     Members, management: ``manage_read.do`` with ``manage_read.index``, held until ``manage_read_is_taken``;
-    ``manage_state`` two clocks after that: the stored code, be it one or not. It is taken in clocks in which the
-    memories are not written, so that it sees every write taken before it.
+    ``manage_state`` ``STATE_LATENCY`` clocks after that: the stored code, be it one or not. It sees every write
+    taken before it.
 
     ``has_error``: strobe, three clocks after a read that met bits which are no code; collisions are no errors.
 
     Latency 2 clocks, one read per reader and clock, one write per clock.
     """
-
-    WRITE_DELAY = 1
-    """Clocks from that in which a write is taken to that in which the memories are written."""
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -109,28 +108,50 @@ class LiveStore(wiring.Component):
         m.d.comb += [
             self.deletes.state.eq(Mux(does_answer, memory.a_data, BundleState.FREE.value)),
             self.deletes.is_live.eq(does_answer & is_live(memory.a_data)),
-            self.manage_read_is_taken.eq(self.manage_read.do & ~do_write_q),
-            memory.b_address.eq(Mux(do_write_q, index_q, self.manage_read.index)),
+            memory.b_address.eq(index_q),
             self.manage_state.eq(memory.b_data),
         ]
         errors.append(does_answer & ~is_known(memory.a_data))
-        is_read = Signal(2)
-        m.d.sync += is_read.eq(Cat(self.manage_read_is_taken, is_read[0]))
-        errors.append(is_read[1] & ~is_known(memory.b_data))
+        is_read = Signal(STATE_LATENCY)
+        m.d.sync += is_read.eq(Cat(self.manage_read_is_taken, is_read[:-1]))
+        errors.append(is_read[-1] & ~is_known(memory.b_data))
         m.d.sync += self.has_error.eq(Cat(errors).any())
         return m
 
     def _elaborate_write(self, m: Module) -> tuple[Signal, Signal, Signal]:
-        """Choose a write, and keep it for the clock in which the memories are written."""
+        """Choose who has the memories in the next clock: a delete, a write of the management, or its read.
+
+        Each is registered before the choice. A delete waits a clock longer, because whether there is one is known
+        late: so the management is told by a register to wait.
+        """
         index_q = Signal(self._config.index_bits, reset_less=True)
         code_q = Signal(Shape.cast(BundleState), reset_less=True)
         do_write_q = Signal()
-        m.d.comb += self.manage_is_done.eq(self.manage_write.do & ~self.delete_write.do)
-        chosen = [Value.cast(Cat(write.index, write.state)) for write in (self.delete_write, self.manage_write)]
-        m.d.sync += [
-            Cat(index_q, code_q).eq(Mux(self.delete_write.do, *chosen)),
-            do_write_q.eq(self.delete_write.do | self.manage_write.do),
+        does_delete = Signal(2)
+        does_manage = Signal()
+        deleted, managed = (
+            Value.cast(Cat(write.index, write.state)) for write in (self.delete_write, self.manage_write)
+        )
+        deleted_q, deleted_qq, managed_q = (
+            Signal(len(deleted), name=name, reset_less=True) for name in ("deleted_q", "deleted_qq", "managed_q")
+        )
+        read_q = Signal(self._config.index_bits, reset_less=True)
+        m.d.comb += [
+            self.manage_is_done.eq(self.manage_write.do & ~does_delete[0]),
+            self.manage_read_is_taken.eq(self.manage_read.do & ~self.manage_write.do & ~does_delete[0]),
         ]
+        m.d.sync += [
+            does_delete.eq(Cat(self.delete_write.do, does_delete[0])),
+            does_manage.eq(self.manage_is_done),
+            deleted_q.eq(deleted),
+            deleted_qq.eq(deleted_q),
+            managed_q.eq(managed),
+            read_q.eq(self.manage_read.index),
+            do_write_q.eq(does_delete[1] | does_manage),
+            Cat(index_q, code_q).eq(Mux(does_delete[1], deleted_qq, managed_q)),
+        ]
+        with m.If(~does_delete[1] & ~does_manage):
+            m.d.sync += index_q.eq(read_q)
         return index_q, code_q, do_write_q
 
     def _elaborate_reader(

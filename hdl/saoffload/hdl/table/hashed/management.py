@@ -126,7 +126,7 @@ class Management(wiring.Component):
             counts.delete_key_count.eq(self.delete_key_count),
             counts.do_free.eq(index_walk.do_push & ~index_walk.picks_free),
             counts.do_clear.eq(keeper.do_clear),
-            keeper.has_dead.eq((counts.dead_bundles != 0) | self.do_delete),
+            keeper.has_dead.eq(counts.has_dead),
             keeper.live_bundles.eq(counts.live_bundles),
             self.live_bundles.eq(counts.live_bundles),
             self.live_keys.eq(counts.live_keys),
@@ -196,7 +196,7 @@ class Management(wiring.Component):
             add.is_flushing.eq(keeper.is_flushing),
             add.is_restoring.eq(keeper.is_restoring),
             add.is_draining.eq(keeper.is_draining),
-            add.has_dead.eq(keeper.has_dead),
+            add.has_dead.eq(counts.has_dead),
             add.live_bundles.eq(counts.live_bundles),
             add.live_keys.eq(counts.live_keys),
             add.has_free.eq(~free_list.is_empty),
@@ -208,6 +208,7 @@ class Management(wiring.Component):
             placer.seed.eq(self.seed_in_use),
             placer.do_check.eq(add.do_check),
             placer.key.eq(add.key),
+            placer.key_is_wildcard.eq(add.key_is_wildcard),
             placer.owner.eq(add.owner),
             placer.do_write.eq(add.do_write),
             placer.do_cancel.eq(add.do_cancel),
@@ -236,9 +237,8 @@ class Management(wiring.Component):
             given = given | way.given.as_value()
         given_key = Signal(overflow.loaded.shape())
         does_retry = Signal()
-        m.d.sync += does_retry.eq(keeper.do_retry)
+        m.d.sync += [does_retry.eq(keeper.do_retry), given_key.eq(given)]
         m.d.comb += [
-            given_key.eq(given),
             mover.given.eq(given_key),
             mover.do_read.eq(placer.do_read),
             mover.do_move.eq(does_retry),
@@ -268,8 +268,9 @@ class Management(wiring.Component):
                 sweep.is_damaged[number].eq(way.is_damaged),
             ]
 
-        # The hand is loaded with what a way gave, with a parked key, or with a new one, in this order of haste.
-        loaded = Mux(mover.do_load, given_key.as_value(), placer.loaded.as_value())
+        # The hand is loaded with what a way gave, with a parked key, or with a new one. What is loaded is chosen by
+        # states that stand for many clocks, because it is wide.
+        loaded = Mux(mover.is_idle, placer.loaded.as_value(), given_key.as_value())
         m.d.comb += [
             overflow.search.eq(self.search),
             self.overflow_found.eq(overflow.found),
@@ -284,6 +285,7 @@ class Management(wiring.Component):
             overflow.written_owner.eq(add.owner),
             overflow.do_clear_place.eq(sweep.do_clear[sizes.ways] | keeper.do_retry),
             overflow.do_wipe.eq(keeper.do_clear),
+            placer.places_are_empty.eq(overflow.is_empty),
             placer.place_is_twin.eq(overflow.place_is_twin),
             placer.place_owner.eq(overflow.place.owner),
             sweep.is_used[sizes.ways].eq(overflow.place.is_used),

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 from .entry import placed_layout, sizes_of
-from .timing import MEMORY_LATENCY
+from .timing import STATE_LATENCY
 from .way import Way
 
 
@@ -24,7 +24,7 @@ class Mover(wiring.Component):
     Parameters: ``config``.
 
     Members: ``do_read``: look at the rows of the hand; 6 clocks later ``is_chosen``, with ``has_twin``: a row holds
-    the hand's key already. One clock after that ``given`` of the ways shows what stands in the chosen row.
+    the hand's key already. Two clocks after that ``given`` shows what stands in the chosen row.
     ``do_write`` writes and goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move``
     instead of ``do_read``: the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
     ``has_pending``/``pending_index``: a bundle that is being added; it is not dead. To ways, overflow and live store:
@@ -77,10 +77,10 @@ class Mover(wiring.Component):
         chosen = Signal(ways)
         source = Signal(ways)
         asks = Signal()
-        count = Signal(range(Way.READ_LATENCY + 1))
+        count = Signal(range(Way.READ_LATENCY + 2))
         moves = Signal(range(max_moves + 1))
         must_check = Signal()
-        is_checking = Signal(MEMORY_LATENCY)
+        is_checking = Signal(STATE_LATENCY)
         is_checked = Signal()
         is_dead = Signal()
 
@@ -89,13 +89,17 @@ class Mover(wiring.Component):
         m.d.sync += is_checking.eq(Cat(must_check & self.check_is_taken, is_checking[:-1]))
         with m.If(self.check_is_taken):
             m.d.sync += must_check.eq(0)
-        is_pending = self.has_pending & (self.hand_index == self.pending_index)
+        is_pending = Signal()
+        m.d.sync += is_pending.eq(self.has_pending & (self.hand_index == self.pending_index))
         with m.If(is_checking[-1]):
             m.d.sync += [is_checked.eq(1), is_dead.eq(~self.check_is_live & ~is_pending)]
 
-        has_twin = asks & self.is_twin.any()
-        lowest_free = self.is_free & (~self.is_free + 1)[:ways]
+        lowest_free = Cat(self.is_free[way] & ~self.is_free[:way].any() for way in range(ways))
         displaced = self._choose_at_random(m, source)
+        # Clocks since the key came into the hand: the rows show one by one what they hold.
+        with m.If(count != Way.READ_LATENCY + 1):
+            m.d.sync += count.eq(count + 1)
+        m.d.comb += self.was_damaged.eq((count == Way.READ_LATENCY) & self.is_damaged.any())
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
@@ -109,24 +113,21 @@ class Mover(wiring.Component):
                 ]
                 with m.If(self.do_read | self.do_move):
                     m.next = "READ"
-            with m.State("READ"):
-                m.d.sync += count.eq(count + 1)
-                with m.If(count == Way.READ_LATENCY):
-                    m.d.comb += self.was_damaged.eq(self.is_damaged.any())
-                    m.d.sync += self.has_twin.eq(has_twin)
-                    with m.If(has_twin):
-                        m.d.sync += chosen.eq(self.is_twin)
-                    with m.Elif(self.is_free.any()):
-                        m.d.sync += chosen.eq(lowest_free)
-                    with m.Else():
-                        m.d.sync += chosen.eq(displaced)
-                    m.next = "CHOSEN"
+            with m.State("READ"), m.If(count == Way.FREE_LATENCY):
+                m.d.sync += [chosen.eq(Mux(self.is_free.any(), lowest_free, displaced)), self.has_twin.eq(0)]
+                m.next = "CHOSEN"
+                with m.If(asks):
+                    m.next = "TWIN"
+            # A key that moves has no twin.
+            with m.State("TWIN"):
+                with m.If(self.is_twin.any()):
+                    m.d.sync += [chosen.eq(self.is_twin), self.has_twin.eq(1)]
+                m.next = "CHOSEN"
             with m.State("CHOSEN"):
                 m.d.comb += [self.is_chosen.eq(asks), self.way_do_give.eq(chosen)]
                 with m.If(asks):
                     with m.If(self.do_write):
-                        m.d.comb += self.way_do_write.eq(chosen)
-                        m.next = "GIVEN"
+                        m.next = "WRITE"
                     with m.Elif(self.do_cancel):
                         m.next = "IDLE"
                 with m.Elif(is_checked):
@@ -137,8 +138,10 @@ class Mover(wiring.Component):
                         m.d.comb += [self.do_park.eq(1), self.do_drop.eq(1)]
                         m.next = "IDLE"
                     with m.Else():
-                        m.d.comb += self.way_do_write.eq(chosen)
-                        m.next = "GIVEN"
+                        m.next = "WRITE"
+            with m.State("WRITE"):
+                m.d.comb += self.way_do_write.eq(chosen)
+                m.next = "GIVEN"
             # The row is being written in this clock, and what stood there has arrived.
             with m.State("GIVEN"):
                 m.d.comb += self.do_keep.eq(1)
@@ -159,5 +162,9 @@ class Mover(wiring.Component):
         m.d.sync += shift.eq(Cat(shift[1:], shift[0] ^ shift[2] ^ shift[3] ^ shift[5]))
         bits = (ways - 1).bit_length()
         drawn = Signal(ways)
-        m.d.comb += drawn.eq((Const(1) << shift[:bits])[:ways])
-        return Value.cast(Mux((drawn & source).any(), drawn.rotate_left(1), drawn))
+        displaced = Signal(ways)
+        m.d.sync += [
+            drawn.eq((Const(1) << shift[:bits])[:ways]),
+            displaced.eq(Mux((drawn & source).any(), drawn.rotate_left(1), drawn)),
+        ]
+        return displaced

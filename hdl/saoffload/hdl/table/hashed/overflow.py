@@ -27,10 +27,10 @@ class Overflow(wiring.Component):
 
     Members, management: ``hand``. ``do_load`` with ``loaded``, ``is_moving``: the hand in the next clock. ``do_keep``:
     the hand, as it is, becomes the previous one. ``do_drop``: the hand is moving no more. ``do_park``: the hand goes
-    into an unused place (there must be one). ``place_number`` chooses a place: in the next clock ``place`` shows it,
-    and in the 3rd ``place_is_twin`` tells whether it is used and holds the hand's key. ``do_write_place`` gives the
-    place ``written_owner``, ``do_clear_place`` empties it. ``free_count``: unused places, up to 2. ``do_wipe``: all
-    goes.
+    into an unused place (there must be one). ``place_number`` chooses a place: in the 2nd clock ``place`` shows it, and
+    in the 4th ``place_is_twin`` tells whether it is used and holds the hand's key. ``do_write_place`` gives the place
+    ``written_owner``, ``do_clear_place`` empties it: the number must have stood for a clock. ``free_count``: unused
+    places, up to 2. ``do_wipe``: all goes.
 
     Latency: changes count for searches presented in the next clock.
     """
@@ -87,8 +87,10 @@ class Overflow(wiring.Component):
             m.d.sync += [clocks_left.eq(clocks_left - 1), previous_is_used.eq(clocks_left != 1)]
 
         lowest_free = ~place_is_used & (place_is_used + 1)[: sizes.overflow]
+        place_number = Signal.like(self.place_number)
         is_chosen = Signal(sizes.overflow)
-        m.d.comb += is_chosen.eq((1 << self.place_number)[: sizes.overflow])
+        m.d.sync += place_number.eq(self.place_number)
+        m.d.comb += is_chosen.eq((1 << place_number)[: sizes.overflow])
         for number, place in enumerate(places):
             with m.If(self.do_park & lowest_free[number]):
                 m.d.sync += [place.eq(hand), place_is_used[number].eq(1)]
@@ -105,7 +107,7 @@ class Overflow(wiring.Component):
             self.is_empty.eq(unused.all()),
         ]
 
-        self._elaborate_place(m, places, place_is_used)
+        self._elaborate_place(m, places, place_is_used, place_number)
         self._elaborate_lookups(
             m,
             [(hand, self.hand_is_moving), (previous, previous_is_used)]
@@ -113,14 +115,14 @@ class Overflow(wiring.Component):
         )
         return m
 
-    def _elaborate_place(self, m: Module, places: list[Signal], place_is_used: Signal) -> None:
+    def _elaborate_place(self, m: Module, places: list[Signal], place_is_used: Signal, place_number: Signal) -> None:
         """Show one place to the management, and compare it with the hand."""
         fields = Array(Cat(place.as_value()[1:]) for place in places)
         groups = equal_groups(Value.cast(self.place.permuted), Value.cast(self.hand.permuted))
         equal = Signal(len(groups), reset_less=True)
         is_used_q = Signal()
         m.d.sync += [
-            self.place.eq(Cat(place_is_used.bit_select(self.place_number, 1), fields[self.place_number])),
+            self.place.eq(Cat(place_is_used.bit_select(place_number, 1), fields[place_number])),
             equal.eq(groups),
             is_used_q.eq(self.place.is_used),
             self.place_is_twin.eq(equal.all() & is_used_q),

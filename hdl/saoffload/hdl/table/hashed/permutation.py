@@ -23,7 +23,7 @@ ones. Keys chosen to differ inside one box still meet in a row about half a perc
 it; after seven rounds it is 15 percent. This is no cipher: whoever learns rows may learn the seed.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -102,14 +102,14 @@ class Permutation(wiring.Component):
 class SerialPermutation(wiring.Component):
     """Permutes one key at a time on the hardware of one round.
 
-    Members: ``seed``: looked at with ``do_start`` alone. ``do_start`` with ``key``: drives a multiplexer of every bit,
-    so it should come from a register; a start before the answer abandons the first one. ``is_done``: strobe,
-    ``LATENCY`` clocks later; ``permuted`` stands from then on to the clock of the next start, included.
+    Members: ``seed``: looked at with ``do_start`` alone. ``do_start`` with ``key``; a start before the answer abandons
+    the first one. ``is_done``: strobe, ``LATENCY`` clocks later; ``permuted`` stands from then on to the clock of the
+    next start, included.
 
-    Latency: ``LATENCY`` clocks; the next start may come in the clock of ``is_done``.
+    Latency: ``LATENCY`` clocks, one of them to take the key; the next start may come in the clock of ``is_done``.
     """
 
-    LATENCY = ROUNDS
+    LATENCY = 1 + ROUNDS
 
     def __init__(self, *, rounds: int = ROUNDS):
         self._rounds = rounds
@@ -127,19 +127,15 @@ class SerialPermutation(wiring.Component):
         m = Module()
         state = Signal(KEY_BITS, reset_less=True)
         schedule = Signal(SEED_BITS, reset_less=True)
-        rounds_left = Signal(range(self._rounds))
-        state_now = Signal(KEY_BITS)
-        schedule_now = Signal(SEED_BITS)
-        m.d.comb += [
-            state_now.eq(Mux(self.do_start, self.key, state)),
-            schedule_now.eq(Mux(self.do_start, self.seed, schedule)),
-            self.permuted.eq(state),
-        ]
-        with m.If(self.do_start | (rounds_left != 0)):
+        rounds_left = Signal(range(self._rounds + 1))
+        m.d.comb += self.permuted.eq(state)
+        with m.If(self.do_start):
+            m.d.sync += [state.eq(self.key), schedule.eq(self.seed), rounds_left.eq(self._rounds)]
+        with m.Elif(rounds_left != 0):
             m.d.sync += [
-                state.eq(one_round(state_now, schedule_now)),
-                schedule.eq(next_schedule(schedule_now)),
-                rounds_left.eq(Mux(self.do_start, self._rounds - 1, rounds_left - 1)),
+                state.eq(one_round(state, schedule)),
+                schedule.eq(next_schedule(schedule)),
+                rounds_left.eq(rounds_left - 1),
             ]
         m.d.sync += self.is_done.eq((rounds_left == 1) & ~self.do_start)
         return m

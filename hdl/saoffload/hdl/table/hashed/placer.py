@@ -9,11 +9,14 @@ from saoffload.hdl.config import EngineConfig
 
 from .entry import owner_layout, placed_layout, sizes_of
 from .permutation import SEED_BITS, SerialPermutation
-from .timing import MEMORY_LATENCY
+from .timing import STATE_LATENCY
 from .wildcards import NAME, name_of
 
-PLACE_LATENCY = 3
+PLACE_LATENCY = 4
 """Clocks from choosing an overflow place to knowing whether it holds the hand's key."""
+
+OWNER_LATENCY = 2
+"""Clocks from knowing the twin's row or place, and having named it, to its owner."""
 
 
 class Placer(wiring.Component):
@@ -22,10 +25,10 @@ class Placer(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``seed``; ``do_check`` with ``key`` and ``owner`` (both held until written or cancelled); ``is_checked``:
-    until ``do_write`` or ``do_cancel``, with ``is_wildcard``, ``has_twin`` (a bundle, dead or alive, has this key
-    stored) and ``has_live_twin``. ``is_idle``. To mover, overflow, wildcards and live store: what their docstrings
-    say.
+    Members: ``seed``; ``do_check``, and from the next clock on ``key``, ``key_is_wildcard`` and ``owner``, all held
+    until written or cancelled; ``is_checked``: until ``do_write`` or ``do_cancel``, with ``is_wildcard``, ``has_twin``
+    (a bundle, dead or alive, has this key stored) and ``has_live_twin``. ``is_idle``. To mover, overflow, wildcards and
+    live store: what their docstrings say.
 
     Latency: about 20 clocks for an exact key once the mover is idle, ``wildcards + 10`` for a wildcard; ``do_write``
     takes one.
@@ -39,6 +42,7 @@ class Placer(wiring.Component):
                 "seed": In(SEED_BITS),
                 "do_check": In(1),
                 "key": In(layouts.KEY),
+                "key_is_wildcard": In(1),
                 "owner": In(owner_layout(config)),
                 "is_idle": Out(1),
                 "is_checked": Out(1),
@@ -58,6 +62,7 @@ class Placer(wiring.Component):
                 "do_write_way": Out(1),
                 "do_cancel_way": Out(1),
                 "place_number": Out(range(self._places)),
+                "places_are_empty": In(1),
                 "place_is_twin": In(1),
                 "place_owner": In(owner_layout(config)),
                 "do_write_place": Out(1),
@@ -80,10 +85,11 @@ class Placer(wiring.Component):
         m = Module()
         m.submodules.permutation = permutation = SerialPermutation(rounds=sizes_of(self._config).rounds)
         cursor = Signal(range(self._places + PLACE_LATENCY + 1))
+        last_place = self._places - 1 + PLACE_LATENCY
         twin_place = Signal(range(self._places))
         has_place_twin = Signal()
         twin_index = Signal(range(self._config.bundles))
-        pause = Signal(range(MEMORY_LATENCY + 1))
+        pause = Signal(range(max(OWNER_LATENCY, STATE_LATENCY) + 1))
         m.d.comb += [
             permutation.seed.eq(self.seed),
             permutation.key.eq(self.key),
@@ -101,12 +107,12 @@ class Placer(wiring.Component):
                     self.has_live_twin.eq(0),
                     has_place_twin.eq(0),
                     cursor.eq(0),
-                    self.is_wildcard.eq(self.key.destination == 0),
                 ]
                 with m.If(self.do_check):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
-                with m.If(self.is_wildcard):
+                m.d.sync += self.is_wildcard.eq(self.key_is_wildcard)
+                with m.If(self.key_is_wildcard):
                     m.d.comb += self.do_scan.eq(1)
                     m.next = "SCAN"
                 with m.Else():
@@ -128,31 +134,33 @@ class Placer(wiring.Component):
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += self.do_read.eq(1)
+                with m.If(self.places_are_empty):
+                    m.d.sync += cursor.eq(last_place)
                 m.next = "PLACES"
             with m.State("PLACES"):
-                with m.If(self.place_is_twin & (cursor >= PLACE_LATENCY) & ~has_place_twin):
+                finds_twin = self.place_is_twin & (cursor >= PLACE_LATENCY) & ~has_place_twin
+                with m.If(finds_twin):
                     m.d.sync += [has_place_twin.eq(1), twin_place.eq(cursor - PLACE_LATENCY)]
-                with m.If(cursor != self._places - 1 + PLACE_LATENCY):
+                with m.If(cursor != last_place):
                     m.d.sync += cursor.eq(cursor + 1)
                 with m.Elif(self.is_chosen):
-                    m.d.sync += pause.eq(MEMORY_LATENCY)
-                    m.next = "OWNER"
+                    m.d.sync += pause.eq(OWNER_LATENCY)
+                    m.next = "CHECKED"
+                    with m.If(self.has_way_twin | has_place_twin | finds_twin):
+                        m.next = "OWNER"
             # The rows' twin, or the place chosen again, needs a clock or two to show.
             with m.State("OWNER"):
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 0):
                     m.d.sync += [
-                        self.has_twin.eq(self.has_way_twin | has_place_twin),
+                        self.has_twin.eq(1),
                         twin_index.eq(Mux(has_place_twin, self.place_owner.index, self.given_owner.index)),
                     ]
-                    with m.If(self.has_way_twin | has_place_twin):
-                        m.next = "ASK"
-                    with m.Else():
-                        m.next = "CHECKED"
+                    m.next = "ASK"
 
             with m.State("ASK"):
                 m.d.comb += self.do_ask.eq(1)
-                m.d.sync += pause.eq(MEMORY_LATENCY - 1)
+                m.d.sync += pause.eq(STATE_LATENCY - 1)
                 with m.If(self.ask_is_taken):
                     m.next = "ANSWER"
             with m.State("ANSWER"):

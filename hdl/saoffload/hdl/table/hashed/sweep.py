@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 from .entry import owner_layout, sizes_of
-from .timing import MEMORY_LATENCY
+from .timing import STATE_LATENCY
 from .way import Way
 
 
@@ -25,10 +25,10 @@ class Sweep(wiring.Component):
     place and wildcard. ``reads_row``: the ways shall read row ``position``. What these hold: ``is_used`` and
     ``owners``, one per way, then the place, then the wildcard; ``is_damaged`` per way. ``do_check``/``check_index`` to
     the live store. ``do_restart``: the next step begins a pass. ``do_clear``: one bit per candidate.
-    ``place_is_stuck``: strobe with it; the place holds a key that lives. ``was_damaged``: strobe, a row with wrong
-    parity was found (and cleared).
+    ``place_is_stuck``: strobe in the next clock; the place holds a key that lives. ``was_damaged``: strobe, a row with
+    wrong parity was found (and cleared).
 
-    Latency: a step takes 10 clocks and one per used candidate.
+    Latency: a step takes a clock per candidate and ``16`` more.
     """
 
     def __init__(self, config: EngineConfig):
@@ -62,6 +62,9 @@ class Sweep(wiring.Component):
         sizes = sizes_of(self._config)
         count = self._candidates
         cursor = Signal(range(count + 1))
+        number = Signal(range(count))
+        has_number = Signal()
+        is_stuck = Signal()
         pause = Signal(range(Way.READ_LATENCY + 1))
         # Places and wildcards are fewer than the steps: beyond them there is nothing.
         is_used = Signal(count)
@@ -69,13 +72,13 @@ class Sweep(wiring.Component):
         is_last = self.position == self._steps - 1
         m.d.comb += is_used.eq(self.is_used & is_there)
 
-        asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(MEMORY_LATENCY)]
-        is_asked = Signal(MEMORY_LATENCY)
+        asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(STATE_LATENCY)]
+        is_asked = Signal(STATE_LATENCY)
         dead = Signal(count)
         is_at_end = cursor == count
-        m.d.comb += self.check_index.eq(Array(owner.index for owner in self.owners)[cursor])
+        m.d.comb += self.do_check.eq(has_number)
         m.d.sync += [
-            asked[0].eq(cursor),
+            asked[0].eq(number),
             *(later.eq(earlier) for earlier, later in pairwise(asked)),
             is_asked.eq(Cat(self.do_check & self.check_is_taken, is_asked[:-1])),
         ]
@@ -96,21 +99,28 @@ class Sweep(wiring.Component):
                 with m.If(pause == 0):
                     m.next = "CHECK"
             with m.State("CHECK"):
+                # One candidate after the other comes into a register, from where its owner is asked for.
                 m.d.comb += self.reads_row.eq(1)
-                with m.If(~is_at_end):
-                    is_needed = is_used.bit_select(cursor, 1)
-                    m.d.comb += self.do_check.eq(is_needed)
-                    with m.If(~is_needed | self.check_is_taken):
+                with m.If(~has_number | self.check_is_taken):
+                    m.d.sync += [
+                        self.check_index.eq(Array(owner.index for owner in self.owners)[cursor]),
+                        number.eq(cursor),
+                        has_number.eq(~is_at_end & is_used.bit_select(cursor, 1)),
+                    ]
+                    with m.If(~is_at_end):
                         m.d.sync += cursor.eq(cursor + 1)
-                with m.Elif(~is_asked.any()):
+                with m.If(is_at_end & ~has_number & ~is_asked.any()):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
                 m.d.comb += [
                     self.reads_row.eq(1),
                     self.do_clear.eq(dead | self.is_damaged),
                     self.was_damaged.eq(self.is_damaged.any()),
-                    self.place_is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways]),
                 ]
+                m.d.sync += is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways])
+                m.next = "ADVANCE"
+            with m.State("ADVANCE"):
+                m.d.comb += self.place_is_stuck.eq(is_stuck)
                 with m.If(is_last):
                     m.d.comb += self.pass_is_done.eq(1)
                     m.d.sync += self.position.eq(0)

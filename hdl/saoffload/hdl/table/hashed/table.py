@@ -33,8 +33,8 @@ class HashedTable(wiring.Component):
 
     Parameters: ``config`` with ``hashed``.
 
-    Latency: key lookups ``KeyLookup.latency(config)`` (27 with 8 ways), handle lookups ``HandleLookup.LATENCY`` (7),
-    deletes ``DeletePipe.LATENCY`` (11), each one per clock, whatever the management does. Ready ``max(bundles,
+    Latency: key lookups ``KeyLookup.latency(config)`` (28 with 8 ways), handle lookups ``HandleLookup.LATENCY`` (8),
+    deletes ``DeletePipe.LATENCY`` (16), each one per clock, whatever the management does. Ready ``max(bundles,
     way_depth) + 8`` clocks after reset; a flush takes as long and the job that it met. An add takes about 50 clocks,
     ``Mover.CLOCKS_PER_MOVE`` (8) more for each move beyond the second.
     """
@@ -127,24 +127,23 @@ class HashedTable(wiring.Component):
             key_lookup.wildcard_is_live.eq(live.wildcard_key.is_live),
             generations.key.index.eq(key_lookup.index),
             key_lookup.generation.eq(generations.key.generation),
-            key_lookup.generation_is_damaged.eq(~generations.key.is_good),
+            key_lookup.generation_was_good.eq(generations.key.was_good),
         ]
 
         # Transmit and delete: by handle.
-        for pipe, states, words in (
-            (handle_lookup, live.handle, generations.handle),
-            (delete_pipe, live.deletes, generations.delete),
-        ):
+        for pipe, words in ((handle_lookup, generations.handle), (delete_pipe, generations.delete)):
             m.d.comb += [
-                states.address.eq(pipe.index),
-                words.index.eq(pipe.index),
                 pipe.generation.eq(words.generation),
-                pipe.generation_is_damaged.eq(~words.is_good),
+                pipe.generation_was_good.eq(words.was_good),
             ]
         connect(m, flipped(self.deletes), delete_pipe.deletes)
         connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
         m.d.comb += [
+            live.handle.address.eq(handle_lookup.index),
+            generations.handle.index.eq(handle_lookup.index),
             handle_lookup.is_live.eq(live.handle.is_live),
+            live.deletes.address.eq(delete_pipe.state_index),
+            generations.delete.index.eq(delete_pipe.generation_index),
             generations.delete.do_read.eq(delete_pipe.do_read),
             delete_pipe.state.eq(live.deletes.state),
             delete_pipe.sweep_parity.eq(management.sweep_parity),

@@ -59,6 +59,7 @@ class Way(wiring.Component):
     """
 
     FOUND_LATENCY = 5
+    FREE_LATENCY = 4
     READ_LATENCY = 5
     WRITE_DELAY = 1
 
@@ -138,24 +139,27 @@ class Way(wiring.Component):
         does_clear = Signal()
         m.d.sync += [
             row.eq(Mux(port.reads_row, port.row, row_of(config, port.hand.permuted, self._number))),
-            owner.eq(port.hand.owner),
-            rest.eq(rest_of(config, port.hand.permuted, self._number)),
             does_write.eq(port.do_write),
             does_clear.eq(port.do_clear),
         ]
+        # Cleared here, and not on the way into the memory: a register has an input for that.
+        with m.If(port.do_clear):
+            m.d.sync += [owner.eq(0), rest.eq(0)]
+        with m.Else():
+            m.d.sync += [owner.eq(port.hand.owner), rest.eq(rest_of(config, port.hand.permuted, self._number))]
         # The hand stands for many clocks before it is written, so its parity may take two.
         parities = parity_groups(Value.cast(Cat(owner.as_value(), rest)))
         hand_parities = Signal(len(parities), reset_less=True)
         m.d.sync += hand_parities.eq(parities)
         written = Signal(self._layout)
         m.d.comb += [
-            written.is_used.eq(1),
+            written.is_used.eq(~does_clear),
             written.owner.eq(owner),
             written.rest.eq(rest),
-            written.parity.eq(~hand_parities.xor()),
+            written.parity.eq(~does_clear & ~hand_parities.xor()),
             memory.b_address.eq(row),
             memory.b_do_write.eq(does_write),
-            memory.b_write_data.eq(Mux(does_clear, 0, written.as_value())),
+            memory.b_write_data.eq(written),
         ]
 
         stored = self._layout(memory.b_data)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 from .entry import sizes_of
-from .timing import LIVE_TO_ANSWER, LIVE_WRITE_DELAY
+from .timing import LIVE_TO_ANSWER, STATE_WRITE_DELAY
 
 
 class Wipe(wiring.Component):
@@ -23,7 +23,7 @@ class Wipe(wiring.Component):
     Latency: as many clocks as the deepest memory has words, those in which a delete wrote, and ``TAIL`` more.
     """
 
-    TAIL = LIVE_WRITE_DELAY + LIVE_TO_ANSWER
+    TAIL = STATE_WRITE_DELAY + LIVE_TO_ANSWER
 
     def __init__(self, config: EngineConfig):
         self._config = config
