@@ -1,46 +1,15 @@
 """The build around its tools, which are scripts here: seeds, cache, failures and their messages."""
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import io
+from tests.unit.boards_workshop import Workshop
 
 from saoffload.boards import build
 from saoffload.boards.build import BuildError, build_board
-
-# A stand-in for every tool: notes how it was called, and does what the test's plan.json says.
-TOOL = """\
-#!{python}
-import json, pathlib, sys
-home = pathlib.Path({home!r})
-name = pathlib.Path(sys.argv[0]).name
-arguments = sys.argv[1:]
-plan = json.loads((home / "plan.json").read_text())
-if "--version" in arguments:
-    print(name, plan.get("version", 1))
-    sys.exit()
-with (home / "calls").open("a") as calls:
-    calls.write(name + " " + " ".join(arguments) + chr(10))
-if name == "nextpnr":
-    seed = arguments[arguments.index("--seed") + 1]
-    fmax = plan["fmax"].get(seed)
-    if fmax is None:
-        sys.exit("Info: placing" + chr(10) + "ERROR: Unable to place cell 'x', no BELs remaining to implement it.")
-    print("Info:  1 LCs used as LUT4 and DFF" + chr(10) + "Info:  2 LCs used as DFF only")
-    used = {{"ICESTORM_LC": {{"used": 10}}, "ICESTORM_RAM": {{"used": 4}}}}
-    clocks = {{"clk": {{"achieved": fmax, "constraint": 12.0}}}}
-    pathlib.Path("report.json").write_text(json.dumps({{"fmax": clocks, "utilization": used}}))
-    pathlib.Path("top.asc").write_text("seed " + seed)
-elif name == "yosys":
-    if plan.get("yosys_fails"):
-        sys.exit("ERROR: Module top is empty.")
-    pathlib.Path("top.json").write_text("netlist")
-else:
-    pathlib.Path("top.bin").write_text("bits of " + pathlib.Path("top.asc").read_text())
-"""
 
 
 class Blinker(Elaboratable):
@@ -58,29 +27,8 @@ class Blinker(Elaboratable):
         return m
 
 
-class Workshop:
-    """Scripts for tools, and what they were asked."""
-
-    def __init__(self, home):
-        self.home = home
-        self.plan(fmax={"1": 20.0})
-        self.tools = {}
-        for variable, name in (("YOSYS", "yosys"), ("NEXTPNR_ICE40", "nextpnr"), ("ICEPACK", "icepack")):
-            script = home / name
-            script.write_text(TOOL.format(python=sys.executable, home=str(home)))
-            script.chmod(0o755)
-            self.tools[variable] = str(script)
-
-    def plan(self, **plan):
-        (self.home / "plan.json").write_text(json.dumps(plan))
-
-    def calls(self):
-        """Names of the tools called since the last look, nextpnr with its seed."""
-        path = self.home / "calls"
-        lines = path.read_text().splitlines() if path.exists() else []
-        path.unlink(missing_ok=True)
-        words = [line.split() for line in lines]
-        return [call[0] + (call[call.index("--seed") + 1] if "--seed" in call else "") for call in words]
+class BoardWorkshop(Workshop):
+    """Builds a bitstream for iCE40."""
 
     def build(self, **options):
         return build_board("icebreaker", out_dir=self.home / "out", **options)
@@ -88,9 +36,8 @@ class Workshop:
 
 @pytest.fixture
 def workshop(tmp_path, monkeypatch):
-    shop = Workshop(tmp_path)
-    for variable, path in shop.tools.items():
-        monkeypatch.setenv(variable, path)
+    shop = BoardWorkshop(tmp_path)
+    shop.install(monkeypatch)
     monkeypatch.setattr(build, "BoardTop", Blinker)
     return shop
 
@@ -247,7 +194,7 @@ def test_an_output_folder_that_cannot_be_made_is_one_line(workshop):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"preset": "huge"}, "unknown preset 'huge': choose one of tiny"),
+        ({"preset": "enormous"}, "unknown preset 'enormous': choose one of tiny"),
         ({"seed": 0}, "got 0"),
         ({"seed": -4}, "got -4"),
         ({"seeds": 0}, "got 0"),

@@ -35,7 +35,7 @@ def build(
     Boards: ulx3s-85f (ECP5, preset small) and icebreaker (iCE40, preset tiny). Takes minutes; what was built before and
     did not change is not built again. Exit code 1: no seed met the board's clock.
     """
-    from saoffload.boards.build import BuildStep, build_board
+    from saoffload.boards.build import Step, build_board
     from saoffload.sim.inputs import parse_number
 
     from .output import print_json
@@ -44,7 +44,7 @@ def build(
     first, count = (parse_number(text, name, bits=31) for text, name in ((seed, "--seed"), (seeds, "--seeds")))
     with shown_progress() as progress:
 
-        def report_step(step: BuildStep) -> None:
+        def report_step(step: Step) -> None:
             progress(step.text, step.number - 1, step.count)
 
         try:

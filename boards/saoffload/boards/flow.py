@@ -1,0 +1,153 @@
+"""One design on its way through synthesis, place and route: run once per content, kept in a folder that it names."""
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .reports import ReportError, RoutedDesign, read_routed
+from .tools import INSTALL, TOOLS, BuildError, Tool
+
+#: A change of how results are kept makes the ones of before void.
+CACHE_FORMAT = 1
+
+# Outputs of block RAM have no first value; asking for one costs a LUT per bit.
+FIRST_VALUES_DO_NOT_MATTER = "setattr -unset init a:uninitialised"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a build that begins: ``number`` of ``count``. Steps that are not needed are skipped."""
+
+    text: str
+    number: int
+    count: int
+
+
+class Flow:
+    """Synthesis, place and route, and packing of one design, as Amaranth plans them for its platform.
+
+    The same design, tools and seed give the same results, so what was done before, by content, is not done again.
+
+    Parameters: ``plan``, of ``prepared``; ``folder``, in which a folder for this content is made; ``clock_hz``, what
+    the platform constrains the clock to; ``cure``, what a user should try when it does not fit.
+
+    All methods raise ``BuildError`` when a tool is missing or fails.
+    """
+
+    def __init__(self, plan: Any, *, folder: Path, clock_hz: int, cure: str):
+        self._clock_hz = clock_hz
+        self._cure = cure
+        self._synthesis, self._routing, self._packing = _commands(plan.files[f"{plan.script}.sh"])
+        versions = [tool.version() for tool in (self._synthesis.tool, self._routing.tool)]
+        content = repr((CACHE_FORMAT, plan.digest().hex(), versions)).encode()
+        self._folder = folder / hashlib.blake2b(content, digest_size=8).hexdigest()
+        plan.extract(self._folder)
+
+    def check_packing(self) -> None:
+        """Finds the last tool before the first takes minutes."""
+        self._packing.tool.find()
+
+    def synthesize(self) -> None:
+        """Netlist from RTL."""
+        done = self._folder / "synthesis.done"
+        if not done.exists():
+            self._synthesis.run(
+                self._folder, "synthesis", cure="a fault of the design or of yosys: report it with the log"
+            )
+            done.touch()
+
+    def route(self, seed: int) -> RoutedDesign:
+        """Figures of the design placed and routed with that seed. A clock that is not met is a figure, no failure."""
+        folder = self._seed_folder(seed)
+        result = folder / "routed.json"
+        if result.exists():
+            return RoutedDesign(**json.loads(result.read_text()))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in self._routing.inputs:
+            shutil.copyfile(self._folder / name, folder / name)
+        log = self._routing.run(
+            folder,
+            "route",
+            extra=["--seed", str(seed), "--report", "report.json", "--timing-allow-fail"],
+            cure=self._cure,
+        )
+        try:
+            routed = read_routed(
+                family=self._routing.family,
+                report=json.loads((folder / "report.json").read_text()),
+                log=log.read_text(),
+                clock_hz=self._clock_hz,
+            )
+        except (ReportError, ValueError) as error:
+            raise BuildError(f"place and route left no usable report: {error} (log: {log}): {INSTALL}") from error
+        _write_whole(result, json.dumps(asdict(routed)))
+        return routed
+
+    def pack(self, seed: int) -> Path:
+        """The bitstream of the design routed with that seed."""
+        folder = self._seed_folder(seed)
+        self._packing.run(folder, "pack", cure="remove the build folder and build again")
+        return folder / self._packing.outputs[0]
+
+    def _seed_folder(self, seed: int) -> Path:
+        return self._folder / f"seed-{seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Command:
+    """One line of Amaranth's build script."""
+
+    tool: Tool
+    arguments: list[str]
+
+    @property
+    def family(self) -> str:
+        return self.tool.variable.removeprefix("NEXTPNR_").lower()
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the files that place and route reads."""
+        return [self._value(option) for option in ("--json", "--lpf", "--pcf") if option in self.arguments]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the bitstreams that packing writes."""
+        return [name for name in self.arguments if Path(name).suffix in (".bit", ".bin")]
+
+    def _value(self, option: str) -> str:
+        return self.arguments[self.arguments.index(option) + 1]
+
+    def run(self, folder: Path, name: str, *, cure: str, extra: list[str] | None = None) -> Path:
+        """Runs it and returns its log."""
+        log = folder / f"{name}.log"
+        arguments = [argument for argument in self.arguments if argument not in ("-q", "--quiet")]
+        self.tool.run([*arguments, *(extra or [])], folder=folder, log=log, cure=cure)
+        return log
+
+
+def prepared(platform: Any, top: Any, *, is_ecp5: bool) -> Any:
+    """Amaranth's build plan: RTL, constraints and script, without a path of this machine in any of them."""
+    overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER}
+    if is_ecp5:
+        # A tenth fewer LUTs than with abc9 for the comparators of the CAM, in a third of the time.
+        overrides["synth_opts"] = "-noabc9"
+    return platform.prepare(top, "top", emit_src=False, **overrides)
+
+
+def _commands(script: str) -> tuple[_Command, _Command, _Command]:
+    """Synthesis, place and route, and packing, as Amaranth's script runs them."""
+    lines = re.findall(r'^"\$(\w+)" (.*)$', script, re.MULTILINE)
+    synthesis, routing, packing = (_Command(tool=TOOLS[name], arguments=shlex.split(rest)) for name, rest in lines)
+    return synthesis, routing, packing
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """A file that is there is complete, also after a build that was cut off."""
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)
