@@ -32,7 +32,8 @@ CONFIGS = {
 
 def hashed_table(config: EngineConfig) -> HashedTable:
     """A hash table of these sizes, with as few rows as will do, so that keys displace each other."""
-    assert config.ipv6 and not config.prefers_block_ram
+    assert config.ipv6
+    assert not config.prefers_block_ram
     depth = max(4, 1 << (-(-config.keys // 4) - 1).bit_length())
     # Two rounds are quick to simulate and let keys that are nearly equal collide: without a short limit a chain of
     # moves among them takes 4,000 clocks before it parks its last key.
