@@ -75,7 +75,7 @@ def test_a_key_is_found_in_every_clock_in_which_others_displace_it(watched: int,
         await ctx.tick().repeat(2 * bench.dut.key_latency)
 
     bench = run(FULL, script, background=background)
-    assert bench.judge.hit_count > 1000
+    assert bench.judge.hit_count > 500
 
 
 @pytest.mark.parametrize("seed", seeds(2))
