@@ -10,7 +10,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, Timer
 
 from saoffload.sim.fill_study import FAMILIES
 from saoffload.sim.jobs import answer_job, report_progress
-from saoffload.sim.permutation import SEED_BITS
+from saoffload.sim.permutation import SEED_BITS, key_bits
 
 from .strobes import CLOCK_PS, clock_number, number
 
@@ -34,8 +34,8 @@ async def fills(dut: Any) -> None:
 
 
 async def run_job(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Fills the table once for each of ``fills``: a list of ``family``, of ``fill_study``, or ``keys``, and ``seed``.
-    The table has ``key_count`` keys; a fill that takes more than ``clock_limit`` clocks is given up.
+    """Fills the table once for each of ``fills``: its ``family``, one of ``fill_study`` or the name of its ``keys``, and
+    its ``seed``. The table has ``key_count`` keys; a fill that takes more than ``clock_limit`` clocks is given up.
 
     The result: ``fills``, each with ``adds`` ([clocks, moves, result] of each, the last one refused), the counts of
     ``EventCounts``, and ``key_latency`` and ``handle_latency``; ``clocks`` simulated in ``seconds``.
@@ -46,7 +46,7 @@ async def run_job(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
     for done, fill in enumerate(job["fills"]):
         random = Random(f"{fill['seed']} fill")
         keys = fill["keys"] if "keys" in fill else FAMILIES[fill["family"]](random, job["key_count"])
-        label = f"{fill.get('family', 'keys')}, seed {fill['seed']}"
+        label = f"{fill['family']}, seed {fill['seed']}"
         progress = (label, done, len(job["fills"]))
         fills.append(await _fill(dut, keys, random, clock_limit=job["clock_limit"], progress=progress))
     clocks, seconds = clock_number() - started, time.process_time() - seconds
@@ -66,7 +66,7 @@ async def _fill(
     await ClockCycles(dut.clk, RESET_CLOCKS)
     dut.rst.value = 0
     # One more than the table has room for.
-    refused = next(key for key in iter(lambda: random.getrandbits(32) << 32 | 1, None) if key not in set(keys[:1]))
+    refused = _another(keys, random)
     dut.load.value = 1
     for place, key in enumerate([*keys, refused]):
         await falling
@@ -94,6 +94,15 @@ async def _fill(
         "key_latency": number(dut.key_latency),
         "handle_latency": number(dut.handle_latency),
     }
+
+
+def _another(keys: list[int], random: Random) -> int:
+    """A key that is not among them, and one for IPv4."""
+    known = set(keys)
+    while True:
+        key = key_bits(spi=random.getrandbits(32), destination=1 + random.getrandbits(31))
+        if key not in known:
+            return key
 
 
 def _check(dut: Any, label: str) -> None:
