@@ -38,7 +38,9 @@ def harness_verilog(make: Callable[[EngineConfig], wiring.Component], config: En
 
     folder_of_make = Path(str(sys.modules[make.__module__].__file__)).parent
     sources = [path.read_bytes() for path in sorted(folder_of_make.glob("*.py"))]
-    return (cached("harness", digest(make.__qualname__, repr(config), *sources, *_sources()), convert) / "harness.v").read_text()
+    return (
+        cached("harness", digest(make.__qualname__, repr(config), *sources, *_sources()), convert) / "harness.v"
+    ).read_text()
 
 
 def _sources() -> list[str | bytes]:

@@ -136,9 +136,7 @@ class CheckedLookups(wiring.Component):
     def _judge(self, m: Module, number: int, kind: wiring.PureInterface, asked: Value, clock: Signal) -> None:
         """Remember each question until its answer comes."""
         add_bits = len(Value.cast(kind.owner))
-        m.submodules[f"asked_{number}"] = memory = Memory(
-            shape=LATENCY_BITS + 2 + add_bits, depth=IN_FLIGHT, init=[]
-        )
+        m.submodules[f"asked_{number}"] = memory = Memory(shape=LATENCY_BITS + 2 + add_bits, depth=IN_FLIGHT, init=[])
         write, read = memory.write_port(), memory.read_port(domain="comb")
         did_ask = kind.requests.valid & kind.requests.ready
         m.d.comb += [write.en.eq(did_ask), write.data.eq(asked), self.did_ask[number].eq(did_ask)]

@@ -23,7 +23,9 @@ FamiliesOption = Annotated[
         show_default=False,
     ),
 ]
-SeedsOption = Annotated[str, typer.Option("--seeds", metavar="N", help="Fills of each family, each under its own seed.")]
+SeedsOption = Annotated[
+    str, typer.Option("--seeds", metavar="N", help="Fills of each family, each under its own seed.")
+]
 PlotOption = Annotated[
     Path | None,
     typer.Option(
