@@ -141,11 +141,8 @@ class Program:
 
     def _deletes(self) -> dict[int, int]:
         judge, random = self._judge, self._random
-        chosen: list[int] = []
         wanted = MOODS[self._mood] * len(judge.live) / judge.config.bundles
-        for _ in range(int(wanted + random.random())):
-            if judge.live:
-                chosen.append(random.choice(list(judge.live)))
+        chosen = random.choices(list(judge.live), k=int(wanted + random.random())) if judge.live else []
         if chosen and random.random() < 0.1:
             chosen.append(chosen[-1])  # twice, close behind each other
         if random.random() < 0.4:

@@ -5,23 +5,23 @@ What the keyed permutation promises is that neither is of any use under a seed t
 
 from random import Random
 
-from .permutation import KEY_BITS, KeyedPermutation, key_bits
+from .permutation import KEY_BITS, ROUNDS, KeyedPermutation, key_bits
 
-WAYS_OF_A_HASH = 8
-"""Rows that the linear hash makes of a key."""
 _POLYNOMIAL = 0x1_0000_0000_0000_0000_0000_87
 """x^88 + x^7 + x^2 + x + 1: a shift register as long as eight rows of 11 bits."""
 _HASH_BITS = _POLYNOMIAL.bit_length() - 1
 
 
-def colliding_keys(*, seed: int, count: int, rows: int, ways: int, row_bits: int, random: Random) -> list[int]:
+def colliding_keys(
+    *, seed: int, count: int, rows: int, ways: int, row_bits: int, random: Random, rounds: int = ROUNDS
+) -> list[int]:
     """Keys that have one of only ``rows`` rows in each way under this seed: found backwards, from rows to keys.
 
     Raises ``ValueError`` for more rows than a way has.
     """
     if not 1 <= rows <= 1 << row_bits:
         raise ValueError(f"rows must be 1 to {1 << row_bits}, got {rows}")
-    permutation = KeyedPermutation(seed=seed)
+    permutation = KeyedPermutation(seed=seed, rounds=rounds)
     chosen = [random.sample(range(1 << row_bits), rows) for _ in range(ways)]
     keys: dict[int, None] = {}
     while len(keys) < count:
@@ -33,8 +33,8 @@ def colliding_keys(*, seed: int, count: int, rows: int, ways: int, row_bits: int
 
 
 def linear_hash(key: int, *, seed: int) -> int:
-    """The rows of a key in all ways, joined, under a cyclic redundancy check that starts from the seed: what hash tables
-    in hardware like to use. Linear: the difference of two keys decides that of their rows, whatever the seed.
+    """The rows of a key in all ways, joined, under a cyclic redundancy check that starts from the seed: what hash
+    tables in hardware like to use. Linear: the difference of two keys decides that of their rows, whatever the seed.
     """
     state = seed | key << _HASH_BITS
     for bit in range(state.bit_length() - 1, _HASH_BITS - 1, -1):

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from saoffload.hdl.config import EngineConfig
 
@@ -36,7 +37,7 @@ def plot_adds(config: EngineConfig, fills: Sequence[Fill], path: Path) -> None:
     axes.set_yscale("log")
     axes.set_xlim(0, 1)
     axes.set_xticks(TICKS)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda load, _position: f"{100 * load:.3g} %"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.0f}"))
     axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _position: _minor(value)))
     axes.set_xlabel(f"load of {config.keys:,} keys")
@@ -58,14 +59,10 @@ def _minor(value: float) -> str:
 
 
 def _stretch(load: object) -> object:
-    import numpy as np
-
     return -np.log(1 + STRETCH - np.asarray(load, dtype=float))
 
 
 def _shrink(position: object) -> object:
-    import numpy as np
-
     return 1 + STRETCH - np.exp(-np.asarray(position, dtype=float))
 
 

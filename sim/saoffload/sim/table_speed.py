@@ -87,9 +87,11 @@ def fill_tables(
     families: Iterable[str] = ("random",),
     seeds: Iterable[int] = (1,),
     keys: Mapping[str, Sequence[int]] | None = None,
+    table_seed: int | None = None,
     progress: Progress | None = None,
 ) -> Fills:
-    """Fills the table once for each family and seed, and for each of the named ``keys`` and seed.
+    """Fills the table once for each family and seed, and for each of the named ``keys`` and seed. The seed decides the
+    keys of a family, and the table's own seed unless there is a ``table_seed``.
 
     Raises ``BenchError`` with the kind ``WrongAnswerError`` when the table answered something that is not true.
     """
@@ -98,6 +100,8 @@ def fill_tables(
     jobs += [
         {"family": name, "seed": seed, "keys": list(chosen)} for name, chosen in (keys or {}).items() for seed in seeds
     ]
+    if table_seed is not None:
+        jobs = [{**one, "table_seed": table_seed} for one in jobs]
     job = {"fills": jobs, "key_count": config.keys, "clock_limit": CLOCKS_PER_ADD_LIMIT * FillPlan(config).adds}
     result = run(simulation_of(config, progress=progress), bench=BENCH, job=job, progress=progress)
     fills = [

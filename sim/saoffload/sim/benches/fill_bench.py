@@ -1,4 +1,4 @@
-"""Fills of a table on its RTL: what `saoffload bench table` runs in the simulator. See ``run_job`` for job and result."""
+"""Fills of a table on its RTL: what `saoffload bench table` runs in the simulator. See ``run_job``."""
 
 import time
 from random import Random
@@ -34,8 +34,9 @@ async def fills(dut: Any) -> None:
 
 
 async def run_job(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Fills the table once for each of ``fills``: its ``family``, one of ``fill_study`` or the name of its ``keys``, and
-    its ``seed``. The table has ``key_count`` keys; a fill that takes more than ``clock_limit`` clocks is given up.
+    """Fills the table once for each of ``fills``: its ``family``, one of ``fill_study`` or the name of its ``keys``;
+    its ``seed``, and ``table_seed`` unless that follows from it. The table has ``key_count`` keys; a fill that takes
+    more than ``clock_limit`` clocks is given up.
 
     The result: ``fills``, each with ``adds`` ([clocks, moves, result] of each, the last one refused), the counts of
     ``EventCounts``, and ``key_latency`` and ``handle_latency``; ``clocks`` simulated in ``seconds``.
@@ -48,13 +49,14 @@ async def run_job(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
         keys = fill["keys"] if "keys" in fill else FAMILIES[fill["family"]](random, job["key_count"])
         label = f"{fill['family']}, seed {fill['seed']}"
         progress = (label, done, len(job["fills"]))
-        fills.append(await _fill(dut, keys, random, clock_limit=job["clock_limit"], progress=progress))
+        table_seed = fill.get("table_seed", random.getrandbits(SEED_BITS))
+        fills.append(await _fill(dut, keys, table_seed, random, clock_limit=job["clock_limit"], progress=progress))
     clocks, seconds = clock_number() - started, time.process_time() - seconds
     return {"fills": fills, "clocks": clocks, "seconds": seconds}
 
 
 async def _fill(
-    dut: Any, keys: list[int], random: Random, *, clock_limit: int, progress: tuple[str, int, int]
+    dut: Any, keys: list[int], seed: int, random: Random, *, clock_limit: int, progress: tuple[str, int, int]
 ) -> dict[str, Any]:
     label, done, total = progress
     falling = FallingEdge(dut.clk)
@@ -62,7 +64,7 @@ async def _fill(
     dut.load.value = 0
     dut.do_start.value = 0
     dut.record__number.value = 0
-    dut.seed.value = random.getrandbits(SEED_BITS)
+    dut.seed.value = seed
     await ClockCycles(dut.clk, RESET_CLOCKS)
     dut.rst.value = 0
     # One more than the table has room for.

@@ -21,8 +21,8 @@ LONGEST_MOVE = 16
 
 
 class FillHarness(wiring.Component):
-    """Adds the bundles of a ``FillPlan`` back to back up to the first that is refused, deletes every second one, one per
-    clock, and flushes the rest. In every clock of adds and deletes a random key and a random handle are looked up,
+    """Adds the bundles of a ``FillPlan`` back to back up to the first that is refused, deletes every second one, one
+    per clock, and flushes the rest. In every clock of adds and deletes a random key and a random handle are looked up,
     and each answer is judged, to the clock.
 
     Parameters: ``config``.

@@ -43,8 +43,8 @@ class CheckedLookups(wiring.Component):
     """Asks for a random key and for a random handle in every clock, and says which answers were wrong.
 
     A quarter of the keys are of the latest adds. Half of the handles are of outbound bundles; one in four has one bit
-    above its index flipped, and names nothing. A bundle lives from the clock in which its add is answered to the clock before
-    that in which its delete is. While its add is on offer either answer will do.
+    above its index flipped, and names nothing. A bundle lives from the clock in which its add is answered to the clock
+    before that in which its delete is. While its add is on offer either answer will do.
 
     Parameters: ``config``, ``plan``.
 
