@@ -192,12 +192,13 @@ def test_bad_handles_of_a_table_whose_indices_were_used_before() -> None:
 
     async def script(ctx: Any, bench: TableBench) -> None:
         stale: list[int] = []
+        handles: list[int] = []
         for generation in range(2):
             handles = [
                 (await bench.add(ctx, Bundle((Key(spi),), is_outbound=True)))[1] for spi in range(config.bundles)
             ]
             assert sorted(handle & mask for handle in handles) == list(range(config.bundles))
-            if not generation:
+            if generation == 0:
                 stale += handles
                 await bench.delete(ctx, *handles)
         bad = [0, *stale, *(handle + (mask + 1) for handle in handles)]

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +19,9 @@ TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
 INK, FAINT = "#1f2933", "#c3cad2"
 COLOURS = ("#0b6fa4", "#d1495b", "#2a9d5b", "#b5722a", "#6b4fa1", "#4a5560")
 STRETCH = 0.004
-"""The load axis is stretched towards full, where everything happens: this much below full is one decade's end."""
+"""The load axis is stretched towards full, where everything happens, until this much is left."""
+WINDOWS = 10
+"""Points of a curve while what is left to full becomes 2.7 times less."""
 
 
 def plot_adds(config: EngineConfig, fills: Sequence[Fill], path: Path) -> None:
@@ -58,25 +61,28 @@ def _minor(value: float) -> str:
     return f"{value:,.0f}" if str(int(value))[0] in "25" else ""
 
 
-def _stretch(load: object) -> object:
+def _stretch(load: Any) -> Any:
     return -np.log(1 + STRETCH - np.asarray(load, dtype=float))
 
 
-def _shrink(position: object) -> object:
+def _shrink(position: Any) -> Any:
     return 1 + STRETCH - np.exp(-np.asarray(position, dtype=float))
 
 
-def _curve(config: EngineConfig, fills: Sequence[Fill]) -> tuple[list[float], list[float], list[float]]:
+def _curve(config: EngineConfig, fills: Sequence[Fill]) -> tuple[list[float], list[float], list[int]]:
     """Load, mean and 99th percentile, over windows that narrow towards full."""
     plan = FillPlan(config)
     windows: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for fill in fills:
         for number, (clocks, _, _) in enumerate(fill.adds[:-1]):
             load = plan.keys_before(number) / config.keys
-            windows[int(float(_stretch(load)) * 12)].append((load, clocks))  # type: ignore[arg-type]
-    points: list[tuple[float, float, float]] = []
+            windows[int(_stretch(load) * WINDOWS)].append((load, clocks))
+    loads: list[float] = []
+    means: list[float] = []
+    most: list[int] = []
     for _, adds in sorted(windows.items()):
         ordered = sorted(clocks for _, clocks in adds)
-        load = sum(load for load, _ in adds) / len(adds)
-        points.append((load, sum(ordered) / len(ordered), ordered[len(ordered) * 99 // 100]))
-    return tuple(list(column) for column in zip(*points, strict=True))  # type: ignore[return-value]
+        loads.append(sum(load for load, _ in adds) / len(adds))
+        means.append(sum(ordered) / len(ordered))
+        most.append(ordered[len(ordered) * 99 // 100])
+    return loads, means, most
