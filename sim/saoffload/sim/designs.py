@@ -1,11 +1,16 @@
-"""The engine's Verilog for simulations, converted once per configuration and version of the source."""
+"""Verilog for simulations, converted once per configuration and version of the source."""
 
 import importlib.metadata
+import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
 
 import saoffload.hdl
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.export import to_verilog
+from saoffload.hdl.export import to_verilog, verilog_of
 
 from .cache import cached, digest
 
@@ -20,6 +25,22 @@ def engine_verilog(config: EngineConfig) -> str:
         (folder / "engine.v").write_text(to_verilog(config))
 
     return (cached("verilog", digest(repr(config), *_sources()), convert) / "engine.v").read_text()
+
+
+def harness_verilog(make: Callable[[EngineConfig], wiring.Component], config: EngineConfig) -> str:
+    """Verilog of what ``make`` puts around a part of the engine to exercise it, under the name ``TOP``. The ports are
+    the members of the component, and ``clk`` and ``rst``. All that ``make`` needs stands in its folder.
+    """
+
+    def convert(folder: Path) -> None:
+        text = rtlil.convert(make(config), name=TOP, emit_src=False)
+        (folder / "harness.v").write_text(verilog_of(text))
+
+    folder_of_make = Path(str(sys.modules[make.__module__].__file__)).parent
+    sources = [path.read_bytes() for path in sorted(folder_of_make.glob("*.py"))]
+    return (
+        cached("harness", digest(make.__qualname__, repr(config), *sources, *_sources()), convert) / "harness.v"
+    ).read_text()
 
 
 def _sources() -> list[str | bytes]:

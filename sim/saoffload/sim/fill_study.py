@@ -9,6 +9,9 @@
 * differences: how often two keys that differ inside one box address the same row, as a multiple of 1 in rows.
 
 Rounds 0 stand for rows drawn at random, without any permutation: what the others are to be compared with.
+
+``--limits 100 500 1000`` studies something else: how full the table gets when an add displaces so many keys at most,
+and parks the last of them where it is compared by itself; it is refused when ``PLACES`` are parked.
 """
 
 import argparse
@@ -25,6 +28,8 @@ WAYS = 8
 ROW_BITS = 11
 LIMIT = 500
 """Moves after which an add gives up."""
+PLACES = 4
+"""Keys that can be parked."""
 LOADS = (50, 90, 95, 99)
 """Percent of all places, at which moves per add are counted: over the adds of the percent before."""
 _BOXES = [range(low, low + 4) for low in range(0, 156, 4)] + [range(156, 159), range(159, 162)]
@@ -111,11 +116,14 @@ def rows_under(keys: Iterable[int], *, seed: int, rounds: int, row_bits: int = R
     return [tuple(row_of(bits, way=way, row_bits=row_bits) for way in range(WAYS)) for bits in permuted]
 
 
-def moves_of_adds(rows: list[Rows], *, random: Random, row_bits: int = ROW_BITS) -> list[int]:
+def moves_of_adds(
+    rows: list[Rows], *, random: Random, row_bits: int = ROW_BITS, limit: int = LIMIT, places: int = 0
+) -> list[int]:
     """Adds all keys to an empty table and returns the moves that each add took, up to the first that failed.
 
     In every step all rows of the entry in the hand are looked at. It goes where one is free; else it takes the place
-    of another entry, in any way but the one that it came from.
+    of another entry, in any way but the one that it came from. After ``limit`` moves the add fails; or, if there are
+    ``places``, the entry in the hand is parked, and the add after the one that took the last place fails.
     """
     table: list[list[int | None]] = [[None] * (1 << row_bits) for _ in range(WAYS)]
     others = [[way for way in range(WAYS) if way != last] for last in range(WAYS)]
@@ -127,8 +135,10 @@ def moves_of_adds(rows: list[Rows], *, random: Random, row_bits: int = ROW_BITS)
             if free:
                 table[free[0]][rows[hand][free[0]]] = hand
                 break
-            if moves == LIMIT:
-                return counts
+            if moves == limit:
+                if not places:
+                    return counts
+                break
             way = random.choice(choices)
             row = rows[hand][way]
             evicted = table[way][row]
@@ -137,6 +147,10 @@ def moves_of_adds(rows: list[Rows], *, random: Random, row_bits: int = ROW_BITS)
             choices = others[way]
             moves += 1
         counts.append(moves)
+        if moves == limit and places:
+            places -= 1
+            if not places:
+                return counts
     return counts
 
 
@@ -179,6 +193,25 @@ def study_fill(
 def _summary(counts: list[int]) -> Moves:
     ordered = sorted(counts)
     return Moves(round(sum(counts) / len(counts), 2), ordered[len(ordered) * 99 // 100], ordered[-1])
+
+
+def study_limit(*, limit: int, seeds: Iterable[int], row_bits: int = ROW_BITS) -> dict[str, object]:
+    """Fills a table with keys of random rows once for each seed. The load at the first refusal in percent, and moves
+    per add over the last percent before it.
+    """
+    count = WAYS << row_bits
+    loads: list[float] = []
+    last: list[int] = []
+    for seed in seeds:
+        rows = rows_under(range(count), seed=seed, rounds=0, row_bits=row_bits)
+        moves = moves_of_adds(rows, random=Random(f"{seed} limit"), row_bits=row_bits, limit=limit, places=PLACES)
+        loads.append(round(100 * len(moves) / count, 3))
+        last += moves[-count // 100 :]
+    return {
+        "limit": limit,
+        "refused_at": {"least": min(loads), "mean": round(sum(loads) / len(loads), 3), "most": max(loads)},
+        "last_percent": _summary(last)._asdict(),
+    }
 
 
 def study_avalanche(*, rounds: int, samples: int = 256, seed: int = 1) -> Spread:
@@ -259,7 +292,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2, help="fills of each family (default: %(default)s)")
     parser.add_argument("--row-bits", type=int, default=ROW_BITS, help="default: %(default)s")
     parser.add_argument("--samples", type=int, default=64, help="keys per difference (default: %(default)s)")
+    parser.add_argument("--limits", type=int, nargs="+", help="study these limits of moves, and nothing else")
     arguments = parser.parse_args()
+    for limit in arguments.limits or ():
+        result = study_limit(limit=limit, seeds=range(1, arguments.seeds + 1), row_bits=arguments.row_bits)
+        sys.stdout.write(json.dumps(result) + "\n")
+        sys.stdout.flush()
+    if arguments.limits:
+        return 0
     for rounds in arguments.rounds:
         result = study(rounds=rounds, seeds=arguments.seeds, row_bits=arguments.row_bits, samples=arguments.samples)
         if arguments.json:

@@ -68,6 +68,23 @@ def _forward_tables() -> list[tuple[int, int, list[int]]]:
     return tables
 
 
+def _unmoved(state: int) -> int:
+    return sum(1 << bit for bit in range(KEY_BITS) if state >> place_after_wires(bit) & 1)
+
+
+@cache
+def _backward_tables() -> list[tuple[int, int, list[int], list[int]]]:
+    """For each box its lowest bit, its mask, and what each of its outputs says of the state before the round, as it is
+    and as it was before the wires of the round before.
+    """
+    tables, low = [], 0
+    for box in _BOXES:
+        inputs = [box.index(output) << low for output in range(len(box))]
+        tables.append((low, len(box) - 1, inputs, [_unmoved(state) for state in inputs]))
+        low += len(box).bit_length() - 1
+    return tables
+
+
 class KeyedPermutation:
     """The permutation under one seed. ``rounds`` other than ``ROUNDS`` are for studies of the rule alone.
 
@@ -100,15 +117,15 @@ class KeyedPermutation:
         return state
 
     def inverse(self, permuted: int) -> int:
-        """The key that has these permuted bits: bit by bit, backwards through the rule."""
-        state = permuted
-        for round_key in reversed(self.round_keys):
-            unmoved = sum((state >> place_after_wires(bit) & 1) << bit for bit in range(KEY_BITS)) ^ round_key
-            state, low = 0, 0
-            for box in _BOXES:
-                state |= box.index(unmoved >> low & len(box) - 1) << low
-                low += len(box).bit_length() - 1
-        return state
+        """The key that has these permuted bits."""
+        tables = _backward_tables()
+        outputs = _unmoved(permuted)
+        for round_key in reversed(self.round_keys[1:]):
+            after, outputs = outputs ^ round_key, 0
+            for low, mask, _, unmoved in tables:
+                outputs ^= unmoved[after >> low & mask]
+        after = outputs ^ self.round_keys[0]
+        return sum(inputs[after >> low & mask] for low, mask, inputs, _ in tables)
 
 
 def row_of(permuted: int, *, way: int, row_bits: int) -> int:

@@ -42,7 +42,8 @@ class TableSignature(wiring.Signature):
       the first add on it may change without effect, until the next flush.
 
     State: ``is_ready`` after the reset scrub, ``is_restoring``, ``live_bundles``, ``live_keys``. ``is_damaged``:
-    strobe, stored bits were found to have flipped.
+    strobe, stored bits were found to have flipped. ``moved``: strobe, a key was displaced by another (never, in a table
+    that displaces none): what an add costs depends on these.
     """
 
     def __init__(self, config: EngineConfig):
@@ -73,6 +74,7 @@ class TableSignature(wiring.Signature):
                 "handle_request_is_waiting": Out(1),
                 "bad_retire": Out(2),
                 "is_damaged": Out(1),
+                "moved": Out(1),
                 "live_bundles": Out(range(config.bundles + 1)),
                 "live_keys": Out(range(config.keys + 1)),
             }

@@ -18,12 +18,11 @@ class IndexWalk(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_step`` goes on for ``STEP_READS`` indices or until one was picked; ``is_idle``. ``picks_free``: which
-    kind; ``sweep_parity``: that under which the current deletes die, so the others are picked. ``is_done``: with the
-    end of the step that ended the walk; the next step begins anew. ``do_restart``: so does the next step.
+    Members: ``do_step`` goes on for ``STEP_READS`` reads of indices; ``is_idle``. ``picks_free``: which kind; ``sweep_parity``: that under which the current deletes die, so the others are picked. ``is_done``: with
+    the end of the step that ended the walk; the next step begins anew. ``do_restart``: so does the next step.
     ``do_check``/``check_index``/``check_state``; ``do_free``/``index`` until ``free_is_written``; ``do_push`` strobe.
 
-    Latency: a clock per index and 7 for each picked one, if the live store is free.
+    Latency: a clock per index and 7 for each dead one picked, if the live store is free.
     """
 
     STEP_READS = 32
@@ -57,6 +56,7 @@ class IndexWalk(wiring.Component):
         left = Signal(range(self.STEP_READS + 1))
         asked = [Signal(range(bundles), name=f"asked_{clock}") for clock in range(STATE_LATENCY)]
         is_asked = Signal(STATE_LATENCY)
+        is_strung = Signal()
         is_reading = Signal()
         is_at_end = cursor == bundles
         wanted = Mux(self.picks_free, BundleState.FREE, dead_state(~self.sweep_parity))
@@ -66,8 +66,12 @@ class IndexWalk(wiring.Component):
         m.d.sync += [
             asked[0].eq(cursor),
             *(later.eq(earlier) for earlier, later in pairwise(asked)),
-            is_asked.eq(Mux(is_picked, 0, Cat(does_ask, is_asked[:-1]))),
+            is_asked.eq(Mux(is_picked & ~self.picks_free, 0, Cat(does_ask, is_asked[:-1]))),
+            is_strung.eq(is_picked & self.picks_free),
         ]
+        # A free index needs nothing written: it is strung while the walk goes on.
+        with m.If(is_strung):
+            m.d.comb += self.do_push.eq(1)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
@@ -80,18 +84,19 @@ class IndexWalk(wiring.Component):
                 m.d.comb += [is_reading.eq(1), self.do_check.eq(~is_at_end & (left != 0))]
                 with m.If(does_ask):
                     m.d.sync += [cursor.eq(cursor + 1), left.eq(left - 1)]
+                m.d.sync += self.index.eq(asked[-1])
                 # What was asked after the picked one is asked again.
-                with m.If(is_picked):
-                    m.d.sync += [self.index.eq(asked[-1]), cursor.eq(asked[-1] + 1)]
+                with m.If(is_picked & ~self.picks_free):
+                    m.d.sync += cursor.eq(asked[-1] + 1)
                     m.next = "PICK"
-                with m.Elif(~self.do_check & ~is_asked.any()):
+                with m.Elif(~self.do_check & ~is_asked.any() & ~is_strung):
                     with m.If(is_at_end):
                         m.d.comb += self.is_done.eq(1)
                         m.d.sync += cursor.eq(0)
                     m.next = "IDLE"
             with m.State("PICK"):
-                m.d.comb += self.do_free.eq(~self.picks_free)
-                with m.If(self.picks_free | self.free_is_written):
+                m.d.comb += self.do_free.eq(1)
+                with m.If(self.free_is_written):
                     m.d.comb += self.do_push.eq(1)
-                    m.next = "IDLE"
+                    m.next = "READ"
         return m

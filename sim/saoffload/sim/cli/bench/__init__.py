@@ -4,7 +4,9 @@ from types import ModuleType
 
 import typer
 
-MEASUREMENTS: tuple[ModuleType, ...] = ()
+from . import table
+
+MEASUREMENTS: tuple[ModuleType, ...] = (table,)
 """Each with an ``add_to``."""
 
 
