@@ -18,8 +18,9 @@ class IndexWalk(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_step`` goes on for ``STEP_READS`` reads of indices; ``is_idle``. ``picks_free``: which kind; ``sweep_parity``: that under which the current deletes die, so the others are picked. ``is_done``: with
-    the end of the step that ended the walk; the next step begins anew. ``do_restart``: so does the next step.
+    Members: ``do_step`` goes on for ``STEP_READS`` reads of indices; ``is_idle``. ``picks_free``: which kind;
+    ``sweep_parity``: that under which the current deletes die, so the others are picked. ``is_done``: with the end of
+    the step that ended the walk; the next step begins anew. ``do_restart``: so does the next step.
     ``do_check``/``check_index``/``check_state``; ``do_free``/``index`` until ``free_is_written``; ``do_push`` strobe.
 
     Latency: a clock per index and 7 for each dead one picked, if the live store is free.
