@@ -73,7 +73,7 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                 ctx.set(port.write_data, write[1])
                 is_waiting = copy == 1 and asked["delete"] is not None
                 is_taken = not is_waiting and (do_write or asked[name] is not None)
-                assert ctx.get(port.is_taken) == is_taken, f"{where}: {name}"
+                assert ctx.get(port.is_ready) == (not is_waiting), f"{where}: {name}"
                 if is_waiting:
                     seen["refused"] += do_write
                     asked[name] = None

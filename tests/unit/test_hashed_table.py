@@ -80,6 +80,51 @@ def test_a_key_is_found_in_every_clock_in_which_others_displace_it(watched: int,
 
 
 @pytest.mark.parametrize("seed", seeds(2))
+def test_a_key_that_changes_its_owner_never_leads_to_a_third_bundle(seed: int) -> None:
+    """A key is deleted and added again before it is swept, over and over, and looked up in every clock. Its dead entry
+    gets a new owner where it stands: for some clocks lookups on their way may meet both.
+    """
+    random = Random(seed)
+    keys = [Key(spi, random.getrandbits(127) | 1, 1) for spi in random.sample(range(1 << 32), 10)]
+
+    def background(bench: TableBench) -> list[Any]:
+        def questions() -> Iterator[Key]:
+            while True:
+                yield keys[0]
+
+        async def ask(ctx: Any) -> None:
+            await bench.ask_for_ever(ctx, "key", questions())
+
+        async def retire(ctx: Any) -> None:
+            await bench.retire_for_ever(ctx, "key", Random(seed), longest=1)
+
+        return [ask, retire]
+
+    async def script(ctx: Any, bench: TableBench) -> None:
+        order = [*range(10), *[None] * 6]
+        random.shuffle(order)
+        handles: dict[int | None, int] = {}
+        fillers: list[int] = []
+        for number in order:
+            bundle = Bundle((Key(1),), is_outbound=True) if number is None else Bundle((keys[number],))
+            result, handle = await bench.add(ctx, bundle)
+            assert result == AddResult.OK
+            handles[number] = handle
+            fillers += [handle] * (number is None)
+        # The indices of the fillers go round: each new owner of the key has another one.
+        await bench.delete(ctx, *fillers)
+        await ctx.tick().repeat(1000)
+        for _ in range(40):
+            await bench.delete(ctx, handles[0])
+            result, handles[0] = await bench.add(ctx, Bundle((keys[0],)))
+            assert result == AddResult.OK
+            await ctx.tick().repeat(random.randrange(60))
+
+    bench = run(FULL, script, background=background)
+    assert bench.judge.hit_count > 500
+
+
+@pytest.mark.parametrize("seed", seeds(2))
 def test_a_parked_key_is_found_and_gets_a_row_again(seed: int) -> None:
     """With one move to an add, keys are parked before the rows are full; each is looked up after every change."""
     assert FULL.hashed is not None

@@ -118,7 +118,7 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                 writes[name] = write if do_write else None
             is_done = writes["manage_write"] is not None and not did_delete
             seen["waited"] += writes["manage_write"] is not None and not is_done
-            assert ctx.get(dut.manage_is_done) == is_done, where
+            assert ctx.get(dut.manage_write_is_ready) == (not did_delete), where
 
             index, do_read = random.randrange(indices), random.random() < 0.6
             ctx.set(dut.manage_read.do, do_read)
@@ -127,7 +127,7 @@ def test_random_traffic(bundles: int, seed: int) -> None:
             answer = model.manage_read(index) if do_read and is_free else None
             seen["taken"] += answer is not None
             seen["delayed read"] += do_read and answer is None
-            assert ctx.get(dut.manage_read_is_taken) == (answer is not None), where
+            assert ctx.get(dut.manage_read_is_ready) == is_free, where
             reads.append(asked)
             manage_reads.append(answer)
             for state, latency in ((asked["deletes"], MEMORY_LATENCY), (answer, STATE_LATENCY)):

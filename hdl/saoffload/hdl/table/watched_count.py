@@ -1,6 +1,6 @@
 """A count that knows at once whether it stands at one number."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 class WatchedCount(wiring.Component):
     """Counts up and down, and says in each clock whether the count is ``watched``.
 
-    A comparison of the count itself would come after its adder or before it, and decisions that change the count wait
-    for it. Here the count of the clock before is compared with the three numbers around ``watched``, and what changed
-    since tells which of them matters: one look-up table.
+    Decisions that change the count wait for that, so neither the adder nor a comparison may stand in the way. Both are
+    behind: the count is that of a clock ago, and a clock before that it was compared with the numbers that are two
+    steps or less from ``watched``. Which of these matters is told by the changes since.
 
     Parameters: ``high``, the largest count; ``watched``, from 0 to ``high``. Raises ``ValueError`` for others.
 
@@ -29,27 +29,30 @@ class WatchedCount(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        count = Signal(range(self._high + 1))
-        numbers = (self._watched - 1, self._watched, self._watched + 1)
-        was_below, was_there, was_above = (
-            Signal(name=name, init=number == 0)
-            for name, number in zip(("was_below", "was_there", "was_above"), numbers, strict=True)
-        )
-        did_add = Signal()
-        did_remove = Signal()
-        changes = self.does_add ^ self.does_remove
-        is_less = self.does_remove & ~self.does_add
+        # Whether there was more, or less, after the last clock and after the one before it.
+        rises = Signal(2)
+        falls = Signal(2)
         m.d.sync += [
-            # One adder: 1, or all ones, or 0.
-            count.eq(count + Cat(changes, is_less.replicate(len(count) - 1))),
-            *(
-                was.eq(count == number if 0 <= number <= self._high else 0)
-                for was, number in zip((was_below, was_there, was_above), numbers, strict=True)
-            ),
-            did_add.eq(self.does_add),
-            did_remove.eq(self.does_remove),
+            rises.eq(Cat(self.does_add & ~self.does_remove, rises[0])),
+            falls.eq(Cat(self.does_remove & ~self.does_add, falls[0])),
         ]
-        m.d.comb += self.is_watched.eq(
-            Mux(did_add == did_remove, was_there, Mux(did_add, was_below, was_above)),
-        )
+        # One adder: 1, or all ones, or 0.
+        count = Signal(range(self._high + 1))
+        m.d.sync += count.eq(count + Cat(rises[0] | falls[0], falls[0].replicate(len(count) - 1)))
+
+        steps = {
+            2: rises.all(),
+            1: rises.xor() & ~falls.any(),
+            0: ~(rises.any() ^ falls.any()),
+            -1: falls.xor() & ~rises.any(),
+            -2: falls.all(),
+        }
+        cases = []
+        for step, is_step in steps.items():
+            number = self._watched - step
+            if 0 <= number <= self._high:
+                was_there = Signal(name=f"was_{number}", init=number == 0)
+                m.d.sync += was_there.eq(count == number)
+                cases.append(was_there & is_step)
+        m.d.comb += self.is_watched.eq(Cat(cases).any())
         return m

@@ -9,6 +9,7 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed, to_handle
 
 from .entry import owner_layout
+from .overflow import Overflow
 from .states import BundleState, is_live, live_state
 from .timing import (
     LIVE_TO_ANSWER,
@@ -19,7 +20,6 @@ from .timing import (
     way_to_live,
 )
 from .trees import GROUP_BITS, equal_groups
-from .way import Way
 
 
 class Add(wiring.Component):
@@ -124,6 +124,7 @@ class Add(wiring.Component):
         rows_needed = Signal(range(3))
         wildcards_needed = Signal(range(3))
         has_wildcard = Signal()
+        has_old = Signal()
         index_must_wait = Signal()
         # Weighed in the clock before the decision. Room can only have grown since.
         is_full = Signal()
@@ -141,7 +142,7 @@ class Add(wiring.Component):
         handle = to_handle(config, self.index, self.written_generation)
         words_are_due = Signal()
         do_judge = Signal()
-        pause = Signal(range(request_to_live(config) + Way.WRITE_DELAY + LIVE_TO_ANSWER + STATE_WRITE_DELAY + 1))
+        pause = Signal(range(request_to_live(config) + LIVE_TO_ANSWER + STATE_WRITE_DELAY + 1))
         m.d.comb += [
             self.answer.result.eq(result),
             self.answer.handle.eq(Mux(result == layouts.AddResult.OK, handle, 0)),
@@ -155,6 +156,7 @@ class Add(wiring.Component):
                     rows_needed.eq(0),
                     wildcards_needed.eq(0),
                     has_wildcard.eq(0),
+                    has_old.eq(0),
                     number.eq(key_count == 2),
                     self.has_pending.eq(0),
                 ]
@@ -180,6 +182,7 @@ class Add(wiring.Component):
                     rows_needed.eq(rows_needed + ~self.is_wildcard),
                     wildcards_needed.eq(wildcards_needed + (self.is_wildcard & ~self.has_twin)),
                     has_wildcard.eq(has_wildcard | self.is_wildcard),
+                    has_old.eq(has_old | self.has_twin),
                 ]
                 with m.If(number):
                     m.d.comb += self.do_cancel.eq(1)
@@ -214,7 +217,9 @@ class Add(wiring.Component):
 
             with m.State("WRITE"):
                 m.d.comb += self.do_write.eq(1)
-                m.d.sync += pause.eq(Way.WRITE_DELAY + Mux(has_wildcard, request_to_live(config), way_to_live(config)))
+                m.d.sync += pause.eq(
+                    Mux(has_wildcard, request_to_live(config), Mux(has_old, way_to_live(config), Overflow.LATENCY + 1))
+                )
                 with m.If((key_count == 2) & ~number):
                     m.d.sync += number.eq(1)
                     m.next = "CHECK_AGAIN"
@@ -227,6 +232,8 @@ class Add(wiring.Component):
             with m.State("CHECKED_AGAIN"), m.If(self.is_checked):
                 m.next = "WRITE"
 
+            # Lookups that missed the key must have passed the live bit before. Those that passed its row before it was
+            # there, but not yet the previous hand, will find it in that, unless its dead entry got a new owner.
             # Generation and context are written meanwhile.
             with m.State("SETTLE"):
                 m.d.comb += self.do_write_words.eq(words_are_due)

@@ -34,8 +34,8 @@ class GenerationReader(wiring.Signature):
 class GenerationAccess(wiring.Signature):
     """Reads and writes of the management, seen from it.
 
-    ``index`` with ``do_read``, or with ``do_write`` and ``write_data``, held until ``is_taken``; never both. ``data``
-    comes ``WORD_LATENCY`` clocks after a read was taken.
+    ``index`` with ``do_read``, or with ``do_write`` and ``write_data``, held until ``is_ready``; never both. ``data``
+    comes ``WORD_LATENCY`` clocks after that.
     """
 
     def __init__(self, config: EngineConfig):
@@ -45,7 +45,7 @@ class GenerationAccess(wiring.Signature):
                 "do_read": Out(1),
                 "do_write": Out(1),
                 "write_data": Out(config.generation_bits),
-                "is_taken": In(1),
+                "is_ready": In(1),
                 "data": In(config.generation_bits),
             }
         )
@@ -73,7 +73,7 @@ class GenerationStore(wiring.Component):
     ``has_error``: strobe, two clocks after the word of a read that has wrong parity; a collision is no error.
 
     Latency 2 clocks for the lookups, ``WORD_LATENCY`` for deletes and management, which share a port; one access
-    per port and clock. ``write_data`` passes three levels of logic to become parity.
+    per port and clock. ``write_data`` passes two levels of logic.
     """
 
     def __init__(self, config: EngineConfig):
@@ -104,7 +104,7 @@ class GenerationStore(wiring.Component):
                 copy.b_do_read.eq(access.do_read),
                 copy.b_do_write.eq(access.do_write),
                 copy.b_write_data.eq(access.write_data),
-                access.is_taken.eq(access.do_read | access.do_write),
+                access.is_ready.eq(1),
                 access.data.eq(copy.b_word),
             ]
             errors.append(copy.has_error)
@@ -117,7 +117,7 @@ class GenerationStore(wiring.Component):
                 copy.b_index.eq(self.delete.index),
                 copy.b_do_read.eq(1),
                 copy.b_do_write.eq(0),
-                self.manage.is_taken.eq(0),
+                self.manage.is_ready.eq(0),
             ]
         m.d.comb += [
             self.delete.generation.eq(copy.b_word),
@@ -161,7 +161,8 @@ class _GenerationCopy(wiring.Component):
         m.submodules.memory = memory = DualPortMemory(width=self._config.generation_bits + 1, depth=depth)
         m.submodules.collision = collision = WriteCollision(depth=depth)
         b_index_q = Signal(self._config.index_bits, reset_less=True)
-        written_q = Signal(self._config.generation_bits + 1, reset_less=True)
+        written_q = Signal(self._config.generation_bits, reset_less=True)
+        written_parities = Signal(len(parity_groups(self.b_write_data)), reset_less=True)
         do_write_q = Signal()
         a_is_read = Signal(MEMORY_LATENCY)
         b_is_read = Signal(WORD_LATENCY)
@@ -169,7 +170,7 @@ class _GenerationCopy(wiring.Component):
             memory.a_address.eq(self.a_index),
             memory.b_address.eq(b_index_q),
             memory.b_do_write.eq(do_write_q),
-            memory.b_write_data.eq(written_q),
+            memory.b_write_data.eq(Cat(written_q, written_parities.xor())),
             collision.read_address.eq(self.a_index),
             collision.write_address.eq(b_index_q),
             collision.do_write.eq(do_write_q),
@@ -178,7 +179,8 @@ class _GenerationCopy(wiring.Component):
         ]
         m.d.sync += [
             b_index_q.eq(self.b_index),
-            written_q.eq(Cat(self.b_write_data, self.b_write_data.xor())),
+            written_q.eq(self.b_write_data),
+            written_parities.eq(parity_groups(self.b_write_data)),
             do_write_q.eq(self.b_do_write),
             a_is_read.eq(Cat(self.a_do_read, a_is_read[:-1])),
             b_is_read.eq(Cat(self.b_do_read, b_is_read[:-1])),

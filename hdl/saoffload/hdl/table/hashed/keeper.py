@@ -101,7 +101,8 @@ class Keeper(wiring.Component):
         with m.If(self.grace_answers.valid):
             m.d.sync += is_blocked.eq(0)
         adds_since_step = Signal(range(ADDS_PER_STEP + 1))
-        step_is_due = (adds_since_step == ADDS_PER_STEP) | ((adds_since_step != 0) & self.has_dead)
+        step_is_due = Signal()
+        m.d.sync += step_is_due.eq((adds_since_step == ADDS_PER_STEP) | ((adds_since_step != 0) & self.has_dead))
         can_add = self.adds.valid & ~is_blocked & ~step_is_due
 
         # A parked key may find a row again once the sweep has cleared some.

@@ -57,10 +57,10 @@ class LiveStore(wiring.Component):
 
     Members, readers: ``exact_key``, ``wildcard_key``, ``handle`` (``LiveReader``), ``deletes`` (``StateReader``).
 
-    Members, writes: ``delete_write`` is always taken; ``manage_write`` in the clocks in which ``manage_is_done``, that
-    is, if there was no ``delete_write`` in the clock before; hold it until then.
+    Members, writes: ``delete_write`` is always taken; ``manage_write`` when ``manage_write_is_ready``, that is, if
+    there was no ``delete_write`` in the clock before; hold it until then.
 
-    Members, management: ``manage_read.do`` with ``manage_read.index``, held until ``manage_read_is_taken``;
+    Members, management: ``manage_read.do`` with ``manage_read.index``, held until ``manage_read_is_ready``;
     ``manage_state`` ``STATE_LATENCY`` clocks after that: the stored code, be it one or not. It sees every write
     taken before it.
 
@@ -79,9 +79,9 @@ class LiveStore(wiring.Component):
                 "deletes": In(StateReader(config)),
                 "delete_write": In(StateWrite(config)),
                 "manage_write": In(StateWrite(config)),
-                "manage_is_done": Out(1),
+                "manage_write_is_ready": Out(1),
                 "manage_read": In(wiring.Signature({"do": Out(1), "index": Out(config.index_bits)})),
-                "manage_read_is_taken": Out(1),
+                "manage_read_is_ready": Out(1),
                 "manage_state": Out(BundleState),
                 "has_error": Out(1),
             }
@@ -113,7 +113,7 @@ class LiveStore(wiring.Component):
         ]
         errors.append(does_answer & ~is_known(memory.a_data))
         is_read = Signal(STATE_LATENCY)
-        m.d.sync += is_read.eq(Cat(self.manage_read_is_taken, is_read[:-1]))
+        m.d.sync += is_read.eq(Cat(self.manage_read.do & self.manage_read_is_ready, is_read[:-1]))
         errors.append(is_read[-1] & ~is_known(memory.b_data))
         m.d.sync += self.has_error.eq(Cat(errors).any())
         return m
@@ -137,12 +137,12 @@ class LiveStore(wiring.Component):
         )
         read_q = Signal(self._config.index_bits, reset_less=True)
         m.d.comb += [
-            self.manage_is_done.eq(self.manage_write.do & ~does_delete[0]),
-            self.manage_read_is_taken.eq(self.manage_read.do & ~self.manage_write.do & ~does_delete[0]),
+            self.manage_write_is_ready.eq(~does_delete[0]),
+            self.manage_read_is_ready.eq(~does_delete[0] & ~self.manage_write.do),
         ]
         m.d.sync += [
             does_delete.eq(Cat(self.delete_write.do, does_delete[0])),
-            does_manage.eq(self.manage_is_done),
+            does_manage.eq(self.manage_write.do & self.manage_write_is_ready),
             deleted_q.eq(deleted),
             deleted_qq.eq(deleted_q),
             managed_q.eq(managed),

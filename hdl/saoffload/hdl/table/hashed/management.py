@@ -35,9 +35,9 @@ class Management(wiring.Component):
     ``sweep_parity``. ``seed`` as the host set it; ``seed_in_use``: it changes only while no key is stored.
     ``do_delete``/``delete_key_count``: from the delete pipe. ``ways``: one ``WayManagement`` each. ``search``,
     ``overflow_found``, ``name``, ``wildcard_found``: lookups of the memories that belong to the management.
-    ``state_write`` until ``state_is_written``; ``do_ask``, ``ask_index``, ``ask_is_taken``, ``ask_state``: the live
-    store. ``words``, ``link``: the generations. ``do_write_context``, ``context_index``, ``context`` until
-    ``context_is_written``. ``was_damaged``: strobe. ``moved``: strobe, one per displaced key.
+    ``state_write``, taken when ``state_write_is_ready``; ``do_ask`` with ``ask_index``, taken when ``ask_is_ready``,
+    ``ask_state``: the live store. ``words``, ``link``: the generations. ``do_write_context``, ``context_index``,
+    ``context`` until ``context_is_written``. ``was_damaged``: strobe. ``moved``: strobe, one per displaced key.
 
     Latency: see ``Keeper``, ``Add`` and ``Mover``.
     """
@@ -74,10 +74,10 @@ class Management(wiring.Component):
                 "name": In(NAME.size),
                 "wildcard_found": Out(found_layout(config)),
                 "state_write": Out(StateWrite(config)),
-                "state_is_written": In(1),
+                "state_write_is_ready": In(1),
                 "do_ask": Out(1),
                 "ask_index": Out(index),
-                "ask_is_taken": In(1),
+                "ask_is_ready": In(1),
                 "ask_state": In(BundleState),
                 "words": Out(GenerationAccess(config)),
                 "link": Out(GenerationAccess(config)),
@@ -259,7 +259,7 @@ class Management(wiring.Component):
             m.d.comb += [
                 way.hand.eq(overflow.hand),
                 way.row.eq(Mux(wipe.is_running, wipe.position, sweep.position)),
-                way.reads_row.eq(sweep.reads_row | wipe.is_running),
+                way.reads_row.eq(sweep.reads_row | wipe.is_running | keeper.wipe_start),
                 way.do_write.eq(mover.way_do_write[number] | sweep.do_clear[number] | wipe.has_row),
                 way.do_clear.eq(sweep.do_clear[number] | wipe.has_row),
                 way.do_give.eq(mover.way_do_give[number]),
@@ -268,15 +268,18 @@ class Management(wiring.Component):
                 sweep.is_damaged[number].eq(way.is_damaged),
             ]
 
-        # The hand is loaded with what a way gave, with a parked key, or with a new one. What is loaded is chosen by
-        # states that stand for many clocks, because it is wide.
-        loaded = Mux(mover.is_idle, placer.loaded.as_value(), given_key.as_value())
+        # The hand takes what a way gave while a chain of moves is under way; else it follows a parked key while the
+        # sweep steps, or the key that is to be added. It is wide, so what chooses are registers and states that stand.
+        is_stepping = Signal()
+        was_idle = Signal()
+        m.d.sync += [is_stepping.eq(~sweep.is_idle), was_idle.eq(mover.is_idle)]
+        loaded = Mux(was_idle, placer.loaded.as_value(), given_key.as_value())
         m.d.comb += [
             overflow.search.eq(self.search),
             self.overflow_found.eq(overflow.found),
-            overflow.do_load.eq(mover.do_load | keeper.do_retry | placer.do_load),
-            overflow.loaded.eq(Mux(keeper.do_retry, overflow.place.as_value(), loaded)),
-            overflow.is_moving.eq(~placer.do_load),
+            overflow.do_load.eq(mover.is_idle | mover.is_loading),
+            overflow.loaded.eq(Mux(is_stepping, overflow.place.as_value(), loaded)),
+            overflow.do_move.eq(mover.do_load | keeper.do_retry),
             overflow.do_keep.eq(mover.do_keep),
             overflow.do_drop.eq(mover.do_drop),
             overflow.do_park.eq(mover.do_park),
@@ -315,7 +318,9 @@ class Management(wiring.Component):
         index_walk: IndexWalk,
         wipe: Wipe,
     ) -> None:
-        """The live store has one port for all of the management. A mover's question goes first: keys hang on it."""
+        """The live store has one port for all of the management. A mover's question goes first: keys hang on it. Sweep
+        and index walk ask only while nobody else does, so they need not look at the others.
+        """
         is_alive = is_live(self.ask_state.as_value())
         m.d.comb += [
             add.ask_state.eq(self.ask_state),
@@ -325,15 +330,23 @@ class Management(wiring.Component):
             sweep.check_is_live.eq(is_alive),
         ]
         askers = (
-            (mover.do_check, mover.hand_index, mover.check_is_taken),
-            (placer.do_ask, placer.ask_index, placer.ask_is_taken),
-            (add.do_ask, add.index, add.ask_is_taken),
-            (sweep.do_check, sweep.check_index, sweep.check_is_taken),
-            (index_walk.do_check, index_walk.check_index, index_walk.check_is_taken),
+            (mover.do_check, mover.hand_index),
+            (placer.do_ask, placer.ask_index),
+            (add.do_ask, add.index),
+            (sweep.do_check, sweep.check_index),
+            (index_walk.do_check, index_walk.check_index),
         )
-        for number, (does_ask, index, is_taken) in enumerate(askers):
+        m.d.comb += [
+            self.do_ask.eq(Cat(does_ask for does_ask, _ in askers).any()),
+            mover.check_is_taken.eq(self.ask_is_ready & mover.do_check),
+            placer.ask_is_taken.eq(self.ask_is_ready & ~mover.do_check & placer.do_ask),
+            add.ask_is_taken.eq(self.ask_is_ready & ~mover.do_check & ~placer.do_ask & add.do_ask),
+            sweep.check_is_taken.eq(self.ask_is_ready & sweep.do_check),
+            index_walk.check_is_taken.eq(self.ask_is_ready & index_walk.do_check),
+        ]
+        for number, (does_ask, index) in enumerate(askers):
             with m.If(does_ask) if number == 0 else m.Elif(does_ask):
-                m.d.comb += [self.do_ask.eq(1), self.ask_index.eq(index), is_taken.eq(self.ask_is_taken)]
+                m.d.comb += self.ask_index.eq(index)
 
         with m.If(wipe.is_running):
             m.d.comb += [
@@ -354,8 +367,8 @@ class Management(wiring.Component):
                 self.state_write.state.eq(add.commit_state),
             ]
         m.d.comb += [
-            add.commit_is_done.eq(self.state_is_written),
-            index_walk.free_is_written.eq(self.state_is_written),
+            add.commit_is_done.eq(self.state_write_is_ready),
+            index_walk.free_is_written.eq(self.state_write_is_ready),
         ]
 
     def _wire_words(
@@ -367,12 +380,12 @@ class Management(wiring.Component):
             free_list.pushed.eq(index_walk.index),
             free_list.do_clear.eq(keeper.do_clear),
         ]
-        words_wait = self.words.do_write & ~self.words.is_taken
+        words_wait = self.words.do_write & ~self.words.is_ready
         context_waits = self.do_write_context & ~self.context_is_written
         m.d.comb += [
-            wipe.must_hold.eq((wipe.has_index & ~self.state_is_written) | words_wait | context_waits),
-            add.word_is_read.eq(self.words.is_taken),
-            add.words_are_written.eq(self.words.is_taken & ~context_waits),
+            wipe.must_hold.eq((wipe.has_index & ~self.state_write_is_ready) | words_wait | context_waits),
+            add.word_is_read.eq(self.words.is_ready),
+            add.words_are_written.eq(self.words.is_ready & ~context_waits),
             add.generation.eq(self.words.data),
             add.link.eq(self.link.data),
         ]

@@ -23,13 +23,13 @@ class Mover(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_read``: look at the rows of the hand; 6 clocks later ``is_chosen``, with ``has_twin``: a row holds
-    the hand's key already. Two clocks after that ``given`` shows what stands in the chosen row.
-    ``do_write`` writes and goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move``
-    instead of ``do_read``: the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
+    Members: ``do_read``: look at the rows of the hand; 6 clocks later ``is_chosen``, with ``has_twin``: a row holds the
+    hand's key already. Two clocks after that ``given`` shows what stands in the chosen row. ``do_write`` writes and
+    goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move`` instead of ``do_read``:
+    the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
     ``has_pending``/``pending_index``: a bundle that is being added; it is not dead. To ways, overflow and live store:
-    what their docstrings say. ``moved``: strobe, one per displaced key. ``was_damaged``: strobe; a row was read that
-    had the wrong parity.
+    what their docstrings say. ``is_loading``: what is given comes into the hand; ``do_load``: and is on the move.
+    ``moved``: strobe, one per displaced key. ``was_damaged``: strobe; a row was read that had the wrong parity.
 
     Latency: 8 clocks per move. There must be an unused place when ``do_write`` or ``do_move`` is given.
     """
@@ -58,6 +58,7 @@ class Mover(wiring.Component):
                 "way_do_give": Out(self._ways),
                 "given": In(placed_layout(config)),
                 "hand_index": In(index),
+                "is_loading": Out(1),
                 "do_load": Out(1),
                 "do_keep": Out(1),
                 "do_drop": Out(1),
@@ -99,6 +100,8 @@ class Mover(wiring.Component):
         # Clocks since the key came into the hand: the rows show one by one what they hold.
         with m.If(count != Way.READ_LATENCY + 1):
             m.d.sync += count.eq(count + 1)
+        # The chosen row is given all the time: what hangs on it is too wide to wait for a state.
+        m.d.comb += self.way_do_give.eq(chosen)
         m.d.comb += self.was_damaged.eq((count == Way.READ_LATENCY) & self.is_damaged.any())
         with m.FSM():
             with m.State("IDLE"):
@@ -124,7 +127,7 @@ class Mover(wiring.Component):
                     m.d.sync += [chosen.eq(self.is_twin), self.has_twin.eq(1)]
                 m.next = "CHOSEN"
             with m.State("CHOSEN"):
-                m.d.comb += [self.is_chosen.eq(asks), self.way_do_give.eq(chosen)]
+                m.d.comb += self.is_chosen.eq(asks)
                 with m.If(asks):
                     with m.If(self.do_write):
                         m.next = "WRITE"
@@ -135,7 +138,7 @@ class Mover(wiring.Component):
                         m.d.comb += self.do_drop.eq(1)
                         m.next = "IDLE"
                     with m.Elif(moves == max_moves):
-                        m.d.comb += [self.do_park.eq(1), self.do_drop.eq(1)]
+                        m.d.comb += self.do_park.eq(1)
                         m.next = "IDLE"
                     with m.Else():
                         m.next = "WRITE"
@@ -144,7 +147,9 @@ class Mover(wiring.Component):
                 m.next = "GIVEN"
             # The row is being written in this clock, and what stood there has arrived.
             with m.State("GIVEN"):
-                m.d.comb += self.do_keep.eq(1)
+                # In place of a twin nothing is kept: a lookup that met the twin, and behind the ways the kept key,
+                # would join two owners into the number of a third.
+                m.d.comb += [self.do_keep.eq(~(asks & self.has_twin)), self.is_loading.eq(1)]
                 m.d.sync += [asks.eq(0), is_checked.eq(0), source.eq(chosen), moves.eq(moves + 1), count.eq(0)]
                 with m.If(self.given.is_used & ~(asks & self.has_twin)):
                     m.d.comb += [self.do_load.eq(1), self.moved.eq(1)]

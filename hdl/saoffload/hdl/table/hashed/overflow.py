@@ -25,12 +25,13 @@ class Overflow(wiring.Component):
 
     Members, lookups: ``search`` (as it leaves the last way); ``found``, 4 clocks later.
 
-    Members, management: ``hand``. ``do_load`` with ``loaded``, ``is_moving``: the hand in the next clock. ``do_keep``:
-    the hand, as it is, becomes the previous one. ``do_drop``: the hand is moving no more. ``do_park``: the hand goes
-    into an unused place (there must be one). ``place_number`` chooses a place: in the 2nd clock ``place`` shows it, and
-    in the 4th ``place_is_twin`` tells whether it is used and holds the hand's key. ``do_write_place`` gives the place
-    ``written_owner``, ``do_clear_place`` empties it: the number must have stood for a clock. ``free_count``: unused
-    places, up to 2. ``do_wipe``: all goes.
+    Members, management: ``hand``. ``do_load`` with ``loaded``: the hand in the next clock; ``do_move``: from then on it
+    is moving. ``do_keep``: the hand, as it is, becomes the previous one. ``do_drop``: the hand is moving no more.
+    ``do_park``: the hand, which must stand for one more clock, goes into an unused place (there must be one).
+    ``place_number`` chooses a place: in the 2nd clock ``place`` shows it, and in the 4th ``place_is_twin`` tells
+    whether it is used and holds the hand's key. ``do_write_place`` gives the place ``written_owner``,
+    ``do_clear_place`` empties it: the number must have stood for a clock. ``free_count``: unused places, up to 2.
+    ``do_wipe``: all goes.
 
     Latency: changes count for searches presented in the next clock.
     """
@@ -47,7 +48,7 @@ class Overflow(wiring.Component):
                 "hand": Out(placed_layout(config)),
                 "do_load": In(1),
                 "loaded": In(placed_layout(config)),
-                "is_moving": In(1),
+                "do_move": In(1),
                 "hand_is_moving": Out(1),
                 "do_keep": In(1),
                 "do_drop": In(1),
@@ -76,10 +77,23 @@ class Overflow(wiring.Component):
         place_is_used = Signal(sizes.overflow)
 
         m.d.comb += self.hand.eq(hand)
+        # Whoever decides about wide registers does so through a register.
+        does_park = Signal()
+        does_write_place = Signal()
+        does_clear_place = Signal()
+        written_owner = Signal.like(self.written_owner, reset_less=True)
+        m.d.sync += [
+            does_park.eq(self.do_park),
+            does_write_place.eq(self.do_write_place),
+            does_clear_place.eq(self.do_clear_place),
+            written_owner.eq(self.written_owner),
+        ]
         with m.If(self.do_load):
-            m.d.sync += [hand.eq(self.loaded), self.hand_is_moving.eq(self.is_moving)]
-        with m.If(self.do_drop):
+            m.d.sync += hand.eq(self.loaded)
+        with m.If(self.do_drop | does_park):
             m.d.sync += self.hand_is_moving.eq(0)
+        with m.If(self.do_move):
+            m.d.sync += self.hand_is_moving.eq(1)
 
         with m.If(self.do_keep):
             m.d.sync += [previous.eq(hand), previous_is_used.eq(1), clocks_left.eq(sizes.ways)]
@@ -92,11 +106,11 @@ class Overflow(wiring.Component):
         m.d.sync += place_number.eq(self.place_number)
         m.d.comb += is_chosen.eq((1 << place_number)[: sizes.overflow])
         for number, place in enumerate(places):
-            with m.If(self.do_park & lowest_free[number]):
+            with m.If(does_park & lowest_free[number]):
                 m.d.sync += [place.eq(hand), place_is_used[number].eq(1)]
-            with m.Elif(is_chosen[number] & self.do_write_place):
-                m.d.sync += place.owner.eq(self.written_owner)
-            with m.Elif(is_chosen[number] & self.do_clear_place):
+            with m.Elif(is_chosen[number] & does_write_place):
+                m.d.sync += place.owner.eq(written_owner)
+            with m.Elif(is_chosen[number] & does_clear_place):
                 m.d.sync += place_is_used[number].eq(0)
         with m.If(self.do_wipe):
             m.d.sync += [place_is_used.eq(0), self.hand_is_moving.eq(0), previous_is_used.eq(0)]

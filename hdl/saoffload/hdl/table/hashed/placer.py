@@ -53,7 +53,6 @@ class Placer(wiring.Component):
                 "do_cancel": In(1),
                 # Mover and overflow.
                 "mover_is_idle": In(1),
-                "do_load": Out(1),
                 "loaded": Out(placed_layout(config)),
                 "do_read": Out(1),
                 "is_chosen": In(1),
@@ -129,8 +128,10 @@ class Placer(wiring.Component):
             with m.State("PERMUTE"), m.If(permutation.is_done):
                 m.next = "LOAD"
             # A chain of the key before may still be in the hand.
+            # Without a mover at work the hand follows what is permuted, two clocks later.
             with m.State("LOAD"), m.If(self.mover_is_idle):
-                m.d.comb += self.do_load.eq(1)
+                m.next = "LOADED"
+            with m.State("LOADED"):
                 m.next = "READ"
             with m.State("READ"):
                 m.d.comb += self.do_read.eq(1)

@@ -169,10 +169,10 @@ class HashedTable(wiring.Component):
             connect(m, getattr(management, port), flipped(getattr(self, port)))
         m.d.comb += [
             management.seed.eq(self.seed),
-            management.state_is_written.eq(live.manage_is_done),
+            management.state_write_is_ready.eq(live.manage_write_is_ready),
             live.manage_read.do.eq(management.do_ask),
             live.manage_read.index.eq(management.ask_index),
-            management.ask_is_taken.eq(live.manage_read_is_taken),
+            management.ask_is_ready.eq(live.manage_read_is_ready),
             management.ask_state.eq(live.manage_state),
             *(
                 getattr(self, name).eq(getattr(management, name))

@@ -15,11 +15,11 @@ class WayManagement(wiring.Signature):
     """How the management reaches one way, seen from the management.
 
     ``hand``: what would be written, and whose row is read while ``reads_row`` is 0; otherwise ``row`` is. With these
-    held, ``is_free`` and ``owner`` are valid from the 4th clock on, and ``is_twin`` (the row holds the key of the
-    hand) and ``is_damaged`` (its parity is wrong) from the 5th. ``do_write`` writes the hand, used, into the row that
-    is being read, and with ``do_clear`` clears it; the memory is written in the clock after that
-    (``Way.WRITE_DELAY``). ``do_give`` puts what was read on ``given`` in the next clock; without it ``given`` is zero.
-    A damaged row is given as unused.
+    held, ``is_free`` and ``owner`` are valid from the 4th clock on, and ``is_twin`` (the row holds the key of the hand)
+    and ``is_damaged`` (its parity is wrong) from the 5th. ``do_write`` writes the hand, used, into the row that is
+    being read, and with ``do_clear``, which goes with ``reads_row``, clears it; the memory is written in the clock
+    after that (``Way.WRITE_DELAY``). ``do_give`` puts what is read on ``given`` in the next clock; without it ``given``
+    is zero. A damaged row is given as unused.
     """
 
     def __init__(self, config: EngineConfig):
@@ -135,15 +135,18 @@ class Way(wiring.Component):
         row = Signal(range(sizes_of(config).way_depth))
         owner = Signal(owner_layout(config), reset_less=True)
         rest = Signal(self._layout["rest"].width, reset_less=True)
+        reads_row = Signal()
         does_write = Signal()
         does_clear = Signal()
         m.d.sync += [
             row.eq(Mux(port.reads_row, port.row, row_of(config, port.hand.permuted, self._number))),
+            reads_row.eq(port.reads_row),
             does_write.eq(port.do_write),
             does_clear.eq(port.do_clear),
         ]
-        # Cleared here, and not on the way into the memory: a register has an input for that.
-        with m.If(port.do_clear):
+        # Who names a row only ever clears it. Zeros are made here, and not on the way into the memory: a register has
+        # an input for that.
+        with m.If(reads_row):
             m.d.sync += [owner.eq(0), rest.eq(0)]
         with m.Else():
             m.d.sync += [owner.eq(port.hand.owner), rest.eq(rest_of(config, port.hand.permuted, self._number))]

@@ -1,6 +1,6 @@
 """The home of keys with a wildcard destination: a small CAM of SPI, family and protocol."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,12 +29,13 @@ class Wildcards(wiring.Component):
     Members, lookups: ``search``; ``found``, 4 clocks later. A cleared entry keeps its owner, so that a lookup which
     matched it before is led to the dead bundle and to no other.
 
-    Members, management: ``do_scan`` with ``name`` (held): after ``wildcards + 4`` clocks at most ``scan_is_done``,
+    Members, management: ``do_scan`` with ``name`` (held): after ``wildcards + 5`` clocks at most ``scan_is_done``,
     with ``has_twin``, ``twin_owner`` (an entry has this name), ``free_count`` (unused entries, up to 2); all until the
-    next scan. ``do_write`` gives ``name`` and ``written_owner`` to the twin, or else to the first unused entry.
-    ``number`` names an entry for the sweep: ``is_used`` and ``owner`` one clock later; ``do_clear`` empties it.
+    next scan. ``do_write`` gives ``name``, which must still stand in the next clock, and ``written_owner`` to the twin,
+    or else to the first unused entry. ``number`` names an entry for the sweep: ``is_used`` and ``owner`` two clocks
+    later; ``do_clear`` empties it.
 
-    Latency: as said; a write counts for searches presented in the next clock.
+    Latency: as said; a write counts for searches presented in the second clock.
     """
 
     LATENCY = 4
@@ -72,31 +73,38 @@ class Wildcards(wiring.Component):
         write_number = Signal(number)
         cursor = Signal(range(count + 1))
         is_scanning = Signal()
+        # What tells all entries something is registered first.
+        does_write = Signal()
+        does_clear = Signal()
+        written_owner = Signal.like(self.written_owner, reset_less=True)
 
+        m.d.sync += [
+            address.eq(Mux(is_scanning, cursor, self.number)),
+            does_write.eq(self.do_write),
+            does_clear.eq(self.do_clear),
+            written_owner.eq(self.written_owner),
+            self.is_used.eq(is_used.bit_select(address, 1)),
+        ]
         m.d.comb += [
-            address.eq(self.number),
             names.read_addresses[0].eq(address),
             owners.read_addresses[1].eq(address),
-            names.do_write.eq(self.do_write),
+            names.do_write.eq(does_write),
             names.write_address.eq(write_number),
             names.write_data.name.eq(self.name),
-            owners.do_write.eq(self.do_write),
+            owners.do_write.eq(does_write),
             owners.write_address.eq(write_number),
-            owners.write_data.eq(self.written_owner),
+            owners.write_data.eq(written_owner),
             self.owner.eq(owners.read_data[1]),
         ]
-        with m.If(is_scanning):
-            m.d.comb += address.eq(cursor)
-        m.d.sync += self.is_used.eq(is_used.bit_select(address, 1))
         self._elaborate_scan(m, names.read_data[0].name, cursor, is_scanning, write_number)
 
         matches = Signal(count)
         for entry in range(count):
             # Compared from a register beside the comparator; the readable copy serves the scan.
             stored = Signal(NAME.size, name=f"name_{entry}", reset_less=True)
-            with m.If(self.do_write & (write_number == entry)):
+            with m.If(does_write & (write_number == entry)):
                 m.d.sync += [stored.eq(self.name), is_used[entry].eq(1)]
-            with m.Elif(self.do_clear & (self.number == entry)):
+            with m.Elif(does_clear & (address == entry)):
                 m.d.sync += is_used[entry].eq(0)
             groups = equal_groups(stored, self.search)
             equal = Signal(len(groups) + 1, name=f"equal_{entry}", reset_less=True)
@@ -117,9 +125,16 @@ class Wildcards(wiring.Component):
     ) -> None:
         """Read each entry once; remember the one with this name, and the first that is unused."""
         cursor_q = Signal.like(cursor)
+        cursor_qq = Signal.like(cursor)
+        is_reading = Signal()
         is_read = Signal()
         is_at_end = cursor == sizes_of(self._config).wildcards
-        m.d.sync += [cursor_q.eq(cursor), is_read.eq(is_scanning & ~is_at_end)]
+        m.d.sync += [
+            cursor_q.eq(cursor),
+            cursor_qq.eq(cursor_q),
+            is_reading.eq(is_scanning & ~is_at_end),
+            is_read.eq(is_reading),
+        ]
         with m.If(self.do_scan):
             m.d.sync += [
                 cursor.eq(0),
@@ -131,12 +146,12 @@ class Wildcards(wiring.Component):
         with m.Elif(is_scanning):
             with m.If(~is_at_end):
                 m.d.sync += cursor.eq(cursor + 1)
-            with m.Elif(~is_read):
+            with m.Elif(~is_reading & ~is_read):
                 m.d.sync += [is_scanning.eq(0), self.scan_is_done.eq(1)]
         with m.If(is_read & self.is_used & (name == self.name)):
-            m.d.sync += [self.has_twin.eq(1), self.twin_owner.eq(self.owner), write_number.eq(cursor_q)]
+            m.d.sync += [self.has_twin.eq(1), self.twin_owner.eq(self.owner), write_number.eq(cursor_qq)]
         with m.If(is_read & ~self.is_used):
             with m.If(self.free_count != 2):
                 m.d.sync += self.free_count.eq(self.free_count + 1)
             with m.If((self.free_count == 0) & ~self.has_twin):
-                m.d.sync += write_number.eq(cursor_q)
+                m.d.sync += write_number.eq(cursor_qq)
