@@ -185,6 +185,50 @@ def test_duplicates_of_moving_keys_are_refused(seed: int) -> None:
     run(FULL, script, background=background)
 
 
+def test_a_dead_key_that_gets_a_new_owner_never_hits_a_third() -> None:
+    """The entry's owner changes from index 1 to index 2 while index 3 lives, whose bits are those of both together."""
+    key = Key(7)
+
+    def background(bench: TableBench) -> list[Any]:
+        def questions() -> Iterator[Key]:
+            while True:
+                yield key
+
+        async def ask(ctx: Any) -> None:
+            await bench.ask_for_ever(ctx, "key", questions())
+
+        async def retire(ctx: Any) -> None:
+            await bench.retire_for_ever(ctx, "key", Random(1), longest=1)
+
+        return [ask, retire]
+
+    dut = HashedTable(FULL)
+    bench = TableBench(dut, FULL)
+    changes = 0
+
+    async def script(ctx: Any) -> None:
+        nonlocal changes
+        await bench.start(ctx, leaves_restore=False)
+        for index, one in ((3, Key(8)), (1, key)):
+            assert (await bench.add(ctx, Bundle((one,), handle=1 << 31 | index)))[0] == AddResult.OK
+        old, new = 1, 2
+        # The owner dies while the add looks for its key, so that no sweep comes between.
+        for delay in (*range(4, 24), *range(4, 24)):
+            number = bench.offer_add(ctx, Bundle((key,), handle=1 << 31 | new))
+            await ctx.tick().repeat(delay)
+            await bench.delete(ctx, 1 << 31 | old)
+            result, _ = await bench.answer_of_add(ctx, number)
+            if result == AddResult.OK:
+                changes += 1
+                old, new = new, old
+            else:
+                assert result == AddResult.DUPLICATE
+                assert (await bench.add(ctx, Bundle((key,), handle=1 << 31 | old)))[0] == AddResult.OK
+
+    simulate(dut, script, background=background(bench), monitors=[bench], deadline=20_000)
+    assert changes > 5
+
+
 def test_bad_handles_of_a_table_whose_indices_were_used_before() -> None:
     """Zero, beyond the capacity, stale, not yet issued, and upper bits set: to deletes, lookups and restores."""
     config = replace(FULL, name="eleven", bundles=11, keys=11)

@@ -141,7 +141,8 @@ class Mover(wiring.Component):
                         m.next = "GIVEN"
             # The row is being written in this clock, and what stood there has arrived.
             with m.State("GIVEN"):
-                m.d.comb += self.do_keep.eq(1)
+                # A twin's owner, old or new, does not live. Found twice, the two owners would be joined to a third one.
+                m.d.comb += self.do_keep.eq(~(asks & self.has_twin))
                 m.d.sync += [asks.eq(0), is_checked.eq(0), source.eq(chosen), moves.eq(moves + 1), count.eq(0)]
                 with m.If(self.given.is_used & ~(asks & self.has_twin)):
                     m.d.comb += [self.do_load.eq(1), self.moved.eq(1)]
