@@ -2,6 +2,7 @@
 
     python tools/figures.py            walks, the model's speed, and the bitstreams of all boards
     python tools/figures.py --walks    walks and the model's speed alone; the bitstreams' figures stay as they were
+    python tools/figures.py --tables   fills of the large hash tables alone: a quarter of an hour
 
 Clocks, LUTs, block RAMs and Fmax are exact; the model's speed is that of the machine it runs on.
 """
@@ -21,8 +22,12 @@ from saoffload.host.structures import NODE_LAYOUTS
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures.json"
 README = ROOT / "README.md"
+PLOTS = ROOT / "docs"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 BOARDS = ("ulx3s-85f", "icebreaker")
+TABLES = ("large", "huge")
+FAMILIES = ("random", "sequential-spis", "sequential-ipv4", "spread-bits")
+SEEDS = 20
 LATENCIES = (1, 13, 100)
 NODE_COUNT = 1000
 BASE = 0xFFFF_8000_1234_0000
@@ -72,6 +77,44 @@ def measure_walks(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def measure_tables() -> list[dict[str, Any]]:
+    """What `saoffload bench table` says of the large hash tables; draws clocks per add against load."""
+    families = [option for family in FAMILIES for option in ("--keys", family)]
+    rows = []
+    for name in TABLES:
+        plot = PLOTS / f"adds-{name}.svg"
+        options = ["--preset", name, "--seeds", str(SEEDS), "--plot", str(plot), *families]
+        figures = run_json("saoffload.sim.cli", "bench", "table", *options)
+        del figures["families"]
+        rows.append(figures)
+    return rows
+
+
+def lines_of_tables(tables: list[dict[str, Any]]) -> list[str]:
+    """Adds to the large hash tables, as the README shows them."""
+    if not tables:
+        return []
+    lines = [
+        "",
+        "Adds to hash tables, clocks per add (mean / 99 % / most), with a key and a handle looked up in every clock;",
+        "fills with random keys, sequential SPIs, sequential addresses, and keys that differ in few bits.",
+        "",
+        "| preset | keys | 50 % full | 90 % | 95 % | 99 % | first refusal | flush | fills |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for table in tables:
+        cells = [
+            f"{cost['mean']:.0f} / {cost['p99']:,} / {cost['max']:,}" if cost else "-"
+            for cost in table["clocks_per_add"].values()
+        ]
+        load = f"{100 * table['load_at_first_refusal']:.2f} %"
+        lines.append(
+            f"| `{table['preset']}` | {table['capacity']:,} | {' | '.join(cells)} | {load} | "
+            f"{table['clocks_per_flush']:,} | {len(FAMILIES) * table['seeds']} |"
+        )
+    return lines
+
+
 def table_of(figures: dict[str, Any]) -> str:
     """The figures as the README shows them."""
     lines = [
@@ -93,6 +136,7 @@ def table_of(figures: dict[str, Any]) -> str:
         size = f"{board['lut']:,} | {board['ff']:,} | {board['bram']}"
         speed = f"{board['fmax_mhz']:.1f} MHz | {board['clock_mhz']:g} MHz, {'met' if board['met'] else 'missed'}"
         lines.append(f"| `{board['board']}` | `{board['preset']}` | {size} | {speed} | {board['seed']} |")
+    lines += lines_of_tables(figures.get("tables", []))
     lines += [
         "",
         f"Reference model: {figures['model_nodes_per_second']:,} nodes per second with the full list of events.",
@@ -104,8 +148,14 @@ def main() -> None:
     """Measure, write the JSON, and put the table into the README."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--walks", action="store_true", help="leave the bitstreams' figures as they are")
+    parser.add_argument("--tables", action="store_true", help="measure the large hash tables, and nothing else")
     arguments = parser.parse_args()
     figures: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {"boards": []}
+    if not arguments.walks:
+        figures["tables"] = measure_tables()
+    if arguments.tables:
+        write(figures)
+        return
     if not arguments.walks:
         figures["boards"] = []
         for board in BOARDS:
@@ -116,6 +166,11 @@ def main() -> None:
         figures["walks"] = measure_walks(Path(folder))
     speed = run_json("saoffload.sim.model.speed")
     figures["model_nodes_per_second"] = int(speed["nodes_per_second"]) // 1000 * 1000
+    write(figures)
+
+
+def write(figures: dict[str, Any]) -> None:
+    """Puts the figures into the JSON and the table into the README."""
     FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
     before, _, rest = README.read_text().partition(BEGIN)
     after = rest.partition(END)[2]

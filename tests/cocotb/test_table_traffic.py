@@ -47,3 +47,9 @@ def test_random_traffic(operations: int) -> None:
     total = run(simulation, bench=BENCH, job=job)
     print(f"seed {SEED}: {total}")
     assert total["operations"] >= operations
+    # Everything that was meant to happen did, and often.
+    results = ("OK", "UNSUPPORTED", "RESTORE_MODE", "BAD_HANDLE", "HANDLE_IN_USE", "DUPLICATE", "FULL")
+    events = (*results, "deleted", "flushes", "restores", "end_restores", "graces", "waits", "seen_early")
+    assert [name for name in events if total.get(name, 0) < operations // 5000] == []
+    assert total["moves"] > operations // 50
+    assert total["lookups"] > total["clocks"] * 1.9

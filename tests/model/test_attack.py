@@ -1,4 +1,4 @@
-"""Keys that an attacker chose, in the study of full-size tables: what collides under one seed is random under another."""
+"""Keys that an attacker chose, in the study of whole tables: what collides under one seed is random under another."""
 
 from random import Random
 

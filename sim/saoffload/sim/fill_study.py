@@ -125,11 +125,12 @@ def moves_of_adds(
     of another entry, in any way but the one that it came from. After ``limit`` moves the add fails; or, if there are
     ``places``, the entry in the hand is parked, and the add after the one that took the last place fails.
     """
-    table: list[list[int | None]] = [[None] * (1 << row_bits) for _ in range(WAYS)]
-    others = [[way for way in range(WAYS) if way != last] for last in range(WAYS)]
+    ways = len(rows[0])
+    table: list[list[int | None]] = [[None] * (1 << row_bits) for _ in range(ways)]
+    others = [[way for way in range(ways) if way != last] for last in range(ways)]
     counts: list[int] = []
     for number in range(len(rows)):
-        hand, moves, choices = number, 0, list(range(WAYS))
+        hand, moves, choices = number, 0, list(range(ways))
         while True:
             free = [way for way, row in enumerate(rows[hand]) if table[way][row] is None]
             if free:
@@ -195,19 +196,21 @@ def _summary(counts: list[int]) -> Moves:
     return Moves(round(sum(counts) / len(counts), 2), ordered[len(ordered) * 99 // 100], ordered[-1])
 
 
-def study_limit(*, limit: int, seeds: Iterable[int], row_bits: int = ROW_BITS) -> dict[str, object]:
+def study_limit(*, limit: int, seeds: Iterable[int], ways: int = WAYS, row_bits: int = ROW_BITS) -> dict[str, object]:
     """Fills a table with keys of random rows once for each seed. The load at the first refusal in percent, and moves
     per add over the last percent before it.
     """
-    count = WAYS << row_bits
+    count = ways << row_bits
     loads: list[float] = []
     last: list[int] = []
     for seed in seeds:
-        rows = rows_under(range(count), seed=seed, rounds=0, row_bits=row_bits)
+        random = Random(f"{seed} rows")
+        rows = [tuple(random.getrandbits(row_bits) for _ in range(ways)) for _ in range(count)]
         moves = moves_of_adds(rows, random=Random(f"{seed} limit"), row_bits=row_bits, limit=limit, places=PLACES)
         loads.append(round(100 * len(moves) / count, 3))
         last += moves[-count // 100 :]
     return {
+        "ways": ways,
         "limit": limit,
         "refused_at": {"least": min(loads), "mean": round(sum(loads) / len(loads), 3), "most": max(loads)},
         "last_percent": _summary(last)._asdict(),
@@ -293,9 +296,11 @@ def main() -> int:
     parser.add_argument("--row-bits", type=int, default=ROW_BITS, help="default: %(default)s")
     parser.add_argument("--samples", type=int, default=64, help="keys per difference (default: %(default)s)")
     parser.add_argument("--limits", type=int, nargs="+", help="study these limits of moves, and nothing else")
+    parser.add_argument("--ways", type=int, default=WAYS, help="in a study of limits (default: %(default)s)")
     arguments = parser.parse_args()
     for limit in arguments.limits or ():
-        result = study_limit(limit=limit, seeds=range(1, arguments.seeds + 1), row_bits=arguments.row_bits)
+        seeds = range(1, arguments.seeds + 1)
+        result = study_limit(limit=limit, seeds=seeds, ways=arguments.ways, row_bits=arguments.row_bits)
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
     if arguments.limits:

@@ -9,6 +9,7 @@ from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import AddResult
 from saoffload.hdl.table.choice import sa_table
+from saoffload.hdl.table.hashed.mover import Mover
 
 from .events import AddRecord, EventCounts, Events
 from .lookups import CheckedLookups
@@ -16,7 +17,7 @@ from .plan import FillPlan
 
 DRAIN_CLOCKS = 128
 """Clocks after the last lookup in which all of them are answered."""
-LONGEST_MOVE = 16
+LONGEST_MOVE = 2 * Mover.CLOCKS_PER_MOVE
 """Two moves that lie further apart than this belong to two adds: chains are slower to begin than to go on."""
 
 

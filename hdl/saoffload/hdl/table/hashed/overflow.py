@@ -19,7 +19,7 @@ class Overflow(wiring.Component):
     - The *places*: keys that found no row.
 
     A key may stand in two of these, or here and in a row, for some clocks, always with the same owner, so the matches
-    are joined by OR.
+    are joined by OR. A key that gets a new owner where it stands is therefore not kept as the previous hand.
 
     Parameters: ``config``.
 
