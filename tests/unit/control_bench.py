@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.memory import Memory
+from tests.unit import lite_master
 from tests.unit.streams import Monitor
 
 from saoffload.hdl.config import EngineConfig
@@ -72,41 +73,13 @@ class Registers:
 
     async def try_write(self, ctx: Any, address: int, value: int, *, strobe: int = 0b1111) -> int:
         """Writes and returns the response."""
-        axi = self.dut.axi
-        ctx.set(axi.awaddr, int(address))
-        ctx.set(axi.wdata, value)
-        ctx.set(axi.wstrb, strobe)
-        ctx.set(axi.awvalid, 1)
-        ctx.set(axi.wvalid, 1)
-        await ctx.tick().until(axi.awready & axi.wready)
-        ctx.set(axi.awvalid, 0)
-        ctx.set(axi.wvalid, 0)
-        ctx.set(axi.bready, 1)
-        clock_count = 0
-        while True:
-            _, _, is_valid, response = await ctx.tick().sample(axi.bvalid, axi.bresp)
-            clock_count += 1
-            if is_valid:
-                break
-        ctx.set(axi.bready, 0)
+        response, clock_count = await lite_master.write(ctx, self.dut.axi, address, value, strobe=strobe)
         self.latencies.append(clock_count)
         return response
 
     async def try_read(self, ctx: Any, address: int) -> tuple[int, int]:
         """Reads and returns the response and the word."""
-        axi = self.dut.axi
-        ctx.set(axi.araddr, int(address))
-        ctx.set(axi.arvalid, 1)
-        await ctx.tick().until(axi.arready)
-        ctx.set(axi.arvalid, 0)
-        ctx.set(axi.rready, 1)
-        clock_count = 0
-        while True:
-            _, _, is_valid, response, word = await ctx.tick().sample(axi.rvalid, axi.rresp, axi.rdata)
-            clock_count += 1
-            if is_valid:
-                break
-        ctx.set(axi.rready, 0)
+        response, word, clock_count = await lite_master.read(ctx, self.dut.axi, address)
         self.latencies.append(clock_count)
         return response, word
 

@@ -93,6 +93,7 @@ def test_identification_and_capabilities(name: str) -> None:
             Register.CAPACITY_KEYS: config.keys,
             Register.TABLE_FEATURES: TableFeaturesFields.INDEX_BITS.put(config.index_bits)
             | TableFeaturesFields.IPV6.put(config.ipv6)
+            | TableFeaturesFields.SEED.put(config.hashed is not None)
             | TableFeaturesFields.EPOCH_WIDTH.put(config.epoch_width),
             Register.CONTEXT_WIDTH: config.context_width,
             Register.UNRETIRED_LIMIT: config.unretired_limit,
@@ -121,7 +122,7 @@ def test_the_map_is_the_same_for_all_presets(config: EngineConfig) -> None:
         for word in random.sample(range(128), 10):
             assert await bed.try_read(ctx, Memory.ADD_CONTEXT + 4 * word) == (OKAY, 0)
             assert await bed.try_write(ctx, Memory.ADD_CONTEXT + 4 * word, 0xFFFF_FFFF) == OKAY
-        for address in (0x038, 0x054, 0x07C, 0x0BC, 0x0E0, 0x180, 0x1FC, 0x218, 0x238, 0x260, 0x7FC, 0xA00, 0xFFC):
+        for address in (0x038, 0x05C, 0x07C, 0x0BC, 0x0E0, 0x180, 0x1FC, 0x218, 0x238, 0x260, 0x7FC, 0xA00, 0xFFC):
             assert await bed.try_read(ctx, address) == (SLVERR, 0)
             assert await bed.try_write(ctx, address, 0xFFFF_FFFF) == SLVERR
         assert await bed.try_write(ctx, Register.TIMEOUT, 0x1234, strobe=0b0111) == SLVERR
@@ -143,6 +144,7 @@ def test_state_of_the_rest_is_shown() -> None:
             ("is_restoring", "RESTORING"),
             ("add_is_waiting", "ADD_WAITING"),
             ("is_active", "WALK_ACTIVE"),
+            ("seed_is_open", "SEED_OPEN"),
         ):
             ctx.set(getattr(bed.dut, port), 1)
             assert bit in await bed.status(ctx)
@@ -676,6 +678,8 @@ def test_secrets_are_readable_nowhere() -> None:
         addresses = [*Register, *range(Memory.ADD_CONTEXT, Memory.ADD_CONTEXT + 16, 4)]
         before = {address: await bed.read(ctx, address) for address in addresses}
         await stage_add(bed, ctx)
+        await bed.write(ctx, Register.SEED_LOW, 0xFFFF_FFFF)
+        await bed.write(ctx, Register.SEED_HIGH, 0xFFFF_FFFF)
         assert {address: await bed.read(ctx, address) for address in addresses} == before
 
     bed.run(bench)
@@ -693,6 +697,40 @@ def test_end_of_restore_waits_until_it_is_taken() -> None:
 
     bed.run(bench)
     assert len(bed.monitors["end_restores"].transfers) == 1
+
+
+# The seed
+
+
+def test_the_table_never_sees_half_of_a_seed() -> None:
+    bed = Bed(SMALL)
+    seed = Probe(bed.dut.seed)
+    chosen = (0x0123_4567_89AB_CDEF, 0xFEDC_BA98_7654_3210)
+
+    async def bench(ctx: Any) -> None:
+        for value in chosen:
+            await bed.write(ctx, Register.SEED_LOW, value & 0xFFFF_FFFF)
+            await ctx.tick().repeat(5)
+            await bed.write(ctx, Register.SEED_HIGH, value >> 32)
+            assert ctx.get(bed.dut.seed) == value
+        # A high word alone takes the low one as it was last written.
+        await bed.write(ctx, Register.SEED_HIGH, 0)
+        assert ctx.get(bed.dut.seed) == chosen[-1] & 0xFFFF_FFFF
+
+    bed.run(bench, monitors=[seed])
+    assert list(dict.fromkeys(seed.values)) == [0, *chosen, chosen[-1] & 0xFFFF_FFFF]
+
+
+def test_a_table_without_a_seed_is_not_given_one() -> None:
+    bed = Bed(TINY)
+    seed = Probe(bed.dut.seed)
+
+    async def bench(ctx: Any) -> None:
+        await bed.write(ctx, Register.SEED_LOW, 0xFFFF_FFFF)
+        await bed.write(ctx, Register.SEED_HIGH, 0xFFFF_FFFF)
+
+    bed.run(bench, monitors=[seed])
+    assert set(seed.values) == {0}
 
 
 # Interrupts and counters

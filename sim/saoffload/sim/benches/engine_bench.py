@@ -28,10 +28,10 @@ PACKET_PATH_INPUTS = (
 
 class EngineBench:
     """The ``dut`` under a clock of 10 ns, with a ``driver`` on its registers and a ``trace`` of its walks. The
-    packet path is silent. Without a memory: a bench brings the one it needs.
+    packet path is silent. Without a memory: a bench brings the one it needs. ``seed``: of the table's hash.
     """
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Any, *, seed: int = 0) -> None:
         self.dut = dut
         cocotb.start_soon(Clock(dut.aclk, CLOCK_PS, "ps").start())
         dut.aresetn.value = 0
@@ -40,7 +40,7 @@ class EngineBench:
         bus = AxiLiteBus.from_prefix(dut, "s_axil")
         master = AxiLiteMaster(bus, dut.aclk, dut.aresetn, reset_active_level=False)
         transport = CocotbTransport(master, clock_period_ns=CLOCK_NS, irq=dut.irq)
-        self.driver = Driver(transport, clock_hz=1e9 / CLOCK_NS)
+        self.driver = Driver(transport, clock_hz=1e9 / CLOCK_NS, seed=seed)
         self.trace = Trace(dut, dut.aclk)
 
     async def reset(self) -> None:
