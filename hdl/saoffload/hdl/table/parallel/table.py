@@ -6,17 +6,17 @@ from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.memory import SharedMemory
+from saoffload.hdl.table.drain import EpochDrain, UnretiredLimit
+from saoffload.hdl.table.signature import TableSignature
 
 from .block_match import BlockMatchArray
 from .delete_pipe import DeletePipe
-from .drain import EpochDrain, UnretiredLimit
 from .handle_lookup import HandleLookup
 from .keeper import Keeper
 from .key_lookup import KeyLookup
 from .lifecycle import BundleLifecycle
 from .match import MatchArray
 from .records import FLAGS, context_layout, numbers_layout, owner_layout, record_layout
-from .signature import TableSignature
 
 KEY, HANDLE = 0, 1
 """The two kinds of lookups, as the drain numbers them."""
