@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from saoffload.host.driver import Driver
 from saoffload.host.register_map import Memory, Register
-from saoffload.host.transport import AxiResponse, Transport, TransportError
+from saoffload.host.transport import AxiResponse, Transport, TransportError, run
 
 CLOCK_HZ = 100e6
 ACCESS_CLOCKS = 6
+MS = 1000 / CLOCK_HZ
+"""Milliseconds of one clock."""
 OK, TIMEOUT = 0, 6
 FLUSH = 2
 COMPLETION, ADD_DONE, READY, TABLE_LOST, REFUSED = (1 << bit for bit in range(5))
@@ -384,3 +387,12 @@ class AsyncTransport(InterruptTransport):
     async def _yield(self) -> None:
         for _ in range(self.random.randrange(4)):
             await asyncio.sleep(0)
+
+
+def started(**dials: Any) -> tuple[FakeEngine, Driver]:
+    """An engine and its driver after ``start``, the writes of that forgotten."""
+    engine = FakeEngine(**dials)
+    driver = Driver(FakeTransport(engine), clock_hz=CLOCK_HZ)
+    run(driver.start())
+    engine.writes.clear()
+    return engine, driver
