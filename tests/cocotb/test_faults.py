@@ -8,7 +8,7 @@ import pytest
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.export import to_verilog
 from saoffload.hdl.table.drain import EpochDrain
-from saoffload.hdl.table.lifecycle import BundleLifecycle
+from saoffload.hdl.table.parallel.lifecycle import BundleLifecycle
 from saoffload.hdl.walk.fetch import SerialFetch
 from saoffload.hdl.walk.windows import WindowTable
 from saoffload.sim.designs import TOP

@@ -1,6 +1,7 @@
-"""Which combinations of parameters are left to the night."""
+"""Which combinations of parameters are left to the night, and the fixture that the control room's tests share."""
 
 import pytest
+from tests.unit.control_bench import make_memories_wild
 
 SLOW_TABLES = ("[hashed-tiny", "[hashed-bare")
 """The hash table is simulated slowly; by day it has one configuration of the table tests, the odd one."""
@@ -11,3 +12,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(name in item.name for name in SLOW_TABLES):
             item.add_marker(pytest.mark.nightly)
+
+
+@pytest.fixture
+def wild_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control room is built with memories that are as wild as hardware may be."""
+    make_memories_wild(monkeypatch)

@@ -5,15 +5,22 @@ from typing import Any, ClassVar
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.memory import Memory
-from tests.unit.streams import Monitor
+from tests.unit import lite_master
+from tests.unit.streams import Monitor, Probe, receive, send, simulate
 
-from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.config import EngineConfig, preset
 from saoffload.hdl.control import commands, completions, counters
 from saoffload.hdl.control.control import Control
+from saoffload.hdl.layouts import Status
 from saoffload.hdl.memory import BlockMemory
-from saoffload.host.register_map import CompletionStatusFields, Register, StatusFields
+from saoffload.host.register_map import CompletionStatusFields, DoorbellResult, Register, StatusFields
 
 OKAY, SLVERR = 0b00, 0b10
+
+TINY, SMALL = preset("tiny"), preset("small")
+WALK, DELETE, FLUSH = 0, 1, 2
+ACCEPTED = DoorbellResult.ACCEPTED
+LATENCY = 3
 
 COMPLETION_REGISTERS = (
     Register.COMPLETION_TAG,
@@ -72,41 +79,13 @@ class Registers:
 
     async def try_write(self, ctx: Any, address: int, value: int, *, strobe: int = 0b1111) -> int:
         """Writes and returns the response."""
-        axi = self.dut.axi
-        ctx.set(axi.awaddr, int(address))
-        ctx.set(axi.wdata, value)
-        ctx.set(axi.wstrb, strobe)
-        ctx.set(axi.awvalid, 1)
-        ctx.set(axi.wvalid, 1)
-        await ctx.tick().until(axi.awready & axi.wready)
-        ctx.set(axi.awvalid, 0)
-        ctx.set(axi.wvalid, 0)
-        ctx.set(axi.bready, 1)
-        clock_count = 0
-        while True:
-            _, _, is_valid, response = await ctx.tick().sample(axi.bvalid, axi.bresp)
-            clock_count += 1
-            if is_valid:
-                break
-        ctx.set(axi.bready, 0)
+        response, clock_count = await lite_master.write(ctx, self.dut.axi, address, value, strobe=strobe)
         self.latencies.append(clock_count)
         return response
 
     async def try_read(self, ctx: Any, address: int) -> tuple[int, int]:
         """Reads and returns the response and the word."""
-        axi = self.dut.axi
-        ctx.set(axi.araddr, int(address))
-        ctx.set(axi.arvalid, 1)
-        await ctx.tick().until(axi.arready)
-        ctx.set(axi.arvalid, 0)
-        ctx.set(axi.rready, 1)
-        clock_count = 0
-        while True:
-            _, _, is_valid, response, word = await ctx.tick().sample(axi.rvalid, axi.rresp, axi.rdata)
-            clock_count += 1
-            if is_valid:
-                break
-        ctx.set(axi.rready, 0)
+        response, word, clock_count = await lite_master.read(ctx, self.dut.axi, address)
         self.latencies.append(clock_count)
         return response, word
 
@@ -151,3 +130,46 @@ class Registers:
 
     async def pop(self, ctx: Any) -> None:
         await self.write(ctx, Register.COMPLETION_POP, 1)
+
+
+class Bed(Registers):
+    """A control room with a table that answers graces after ``grace_clocks``, or when the test says so."""
+
+    def __init__(self, config: EngineConfig = TINY):
+        super().__init__(config)
+        self.config = config
+        self.irq = Probe(self.dut.irq)
+        self.grace_clocks: int | None = 1
+
+    async def grant(self, ctx: Any) -> None:
+        due: list[int] = []
+        clock = 0
+        while True:
+            is_due = bool(due) and self.grace_clocks is not None and clock - due[0] >= self.grace_clocks
+            if is_due:
+                due.pop(0)
+            ctx.set(self.dut.grace_answers.valid, is_due)
+            _, _, is_asked = await ctx.tick().sample(self.dut.graces.valid)
+            if is_asked:
+                due.append(clock)
+            clock += 1
+
+    async def finish(self, ctx: Any, tag: int, status: Status = Status.OK, **values: int) -> None:
+        """The walker's result."""
+        payload = {"tag": tag, "status": status, "visited": 0, "deleted": 0, "not_found": 0, "fault_address": 0}
+        await send(ctx, self.dut.results, {**payload, **values})
+
+    def run(self, *benches: Any, is_ready: int = 1, **settings: Any) -> None:
+        async def prepare(ctx: Any) -> None:
+            ctx.set(self.dut.is_ready, is_ready)
+
+        monitors = [*self.monitors.values(), self.irq, *settings.pop("monitors", [])]
+        simulate(self.dut, prepare, *benches, monitors=monitors, background=[self.grant], **settings)
+        # With one access at a time every answer takes the same number of clocks.
+        assert set(self.latencies) <= {LATENCY}
+
+    async def take_and_finish(self, ctx: Any) -> None:
+        """A walker that takes every command and finds all of its nodes."""
+        while True:
+            command = await receive(ctx, self.dut.commands)
+            await self.finish(ctx, command["tag"], visited=command["budget"], deleted=command["budget"])

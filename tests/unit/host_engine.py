@@ -14,12 +14,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from saoffload.host.driver import Driver
 from saoffload.host.register_map import Memory, Register
-from saoffload.host.transport import AxiResponse, Transport, TransportError
+from saoffload.host.transport import AxiResponse, Transport, TransportError, run
 
 CLOCK_HZ = 100e6
 ACCESS_CLOCKS = 6
+MS = 1000 / CLOCK_HZ
+"""Milliseconds of one clock."""
 OK, TIMEOUT = 0, 6
+FLUSH = 2
 COMPLETION, ADD_DONE, READY, TABLE_LOST, REFUSED = (1 << bit for bit in range(5))
 HEAD_WORDS = {
     "tag": Register.COMPLETION_TAG,
@@ -64,6 +68,7 @@ class FakeEngine:
     refuses_window: bool = False
     refuses_doorbell: int | None = None
     is_restore_stuck: bool = False
+    has_seed: bool = False
     lost_reads: int = 0
 
     clock: int = 0
@@ -80,7 +85,7 @@ class FakeEngine:
             Register.VERSION: 1 << 16 | 3,
             Register.CAPACITY_BUNDLES: 64,
             Register.CAPACITY_KEYS: 96,
-            Register.TABLE_FEATURES: 6 | 1 << 8 | 2 << 12,
+            Register.TABLE_FEATURES: 6 | 1 << 8 | self.has_seed << 9 | 2 << 12,
             Register.CONTEXT_WIDTH: 40,
             Register.UNRETIRED_LIMIT: 4096,
             Register.BUS_FEATURES: 64 | 48 << 16 | 2 << 24,
@@ -105,6 +110,7 @@ class FakeEngine:
         self.is_ready = False
         self.is_restoring = True
         self.end_restore_is_busy = False
+        self.seed_is_open = self.has_seed
         self.add_word = 0
         self.add_handle = 0
         self.window_word = 0
@@ -173,6 +179,7 @@ class FakeEngine:
             self.window_word & 1,
             self.end_restore_is_busy,
             self.active,
+            self.seed_is_open,
         )
         return sum(bool(bit) << place for place, bit in enumerate(bits))
 
@@ -223,6 +230,8 @@ class FakeEngine:
                 self.is_restoring = self.is_restore_stuck
             case Register.TIMEOUT:
                 self.words[address] = data
+            case Register.SEED_LOW | Register.SEED_HIGH:
+                pass
             case _ if Register.COMMAND_TAG <= address <= Register.COMMAND_BUDGET:
                 self.command_words[address] = data
             case _ if Register.ADD_HANDLE_LOW <= address < Register.ADD_SA_1_FLAGS + 4:
@@ -262,6 +271,8 @@ class FakeEngine:
 
     def _finish(self, command: Submitted) -> None:
         self.active -= 1
+        if command.opcode == FLUSH:
+            self.is_restoring, self.seed_is_open = True, self.has_seed
         self.complete(command.tag, self.outcome(command))
 
     def _commit(self, index: int) -> None:
@@ -290,6 +301,7 @@ class FakeEngine:
     def _answer_add(self) -> None:
         result, handle = self.add_result(self.staging)
         self.added.append(self.staging)
+        self.seed_is_open = False
         self.staging = {}
         self.add_handle = handle
         self.add_word = result << 4 | 1 << 2
@@ -375,3 +387,12 @@ class AsyncTransport(InterruptTransport):
     async def _yield(self) -> None:
         for _ in range(self.random.randrange(4)):
             await asyncio.sleep(0)
+
+
+def started(**dials: Any) -> tuple[FakeEngine, Driver]:
+    """An engine and its driver after ``start``, the writes of that forgotten."""
+    engine = FakeEngine(**dials)
+    driver = Driver(FakeTransport(engine), clock_hz=CLOCK_HZ)
+    run(driver.start())
+    engine.writes.clear()
+    return engine, driver

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from saoffload.hdl.config import PRESETS, EngineConfig, preset
-from saoffload.hdl.export import describe
+from saoffload.hdl.export import describe, to_verilog
 
 WRITE_CHANNELS = ("m_axi_aw", "m_axi_w", "m_axi_b")
 READ_PORTS = {
@@ -61,6 +61,11 @@ def test_reads_carry_the_configured_attributes() -> None:
     description = describe(replace(preset("tiny"), arprot=0b101, arcache=0b1011))
     assert (description["config"]["arprot"], description["config"]["arcache"]) == (0b101, 0b1011)
     assert {"name": "aresetn", "direction": "input", "width": 1} in description["ports"]
+
+
+def test_no_name_begins_with_a_dollar_sign() -> None:
+    """An escaped one is legal, but Icarus takes the call of a function of such a name for a system function."""
+    assert "\\$" not in to_verilog(preset("tiny"))
 
 
 def test_the_integration_guide_lists_the_presets_as_they_are() -> None:

@@ -14,7 +14,7 @@ from tests.unit.walk_bench import X64
 
 from saoffload.hdl.config import EngineConfig, preset
 from saoffload.hdl.layouts import AddResult, Status
-from saoffload.hdl.table.parallel import ParallelTable
+from saoffload.hdl.table.parallel.table import ParallelTable
 
 CONFIGS = {
     "tiny": replace(preset("tiny").with_bundles(4), unretired_limit=64),

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.streams import seeds, simulate
 
 from saoffload.hdl.config import EngineConfig, preset
-from saoffload.hdl.table.block_match import SLICE_BITS, BlockMatchArray
-from saoffload.hdl.table.match import MatchArray, stored_key
+from saoffload.hdl.table.parallel.block_match import SLICE_BITS, BlockMatchArray
+from saoffload.hdl.table.parallel.match import MatchArray, stored_key
 
 KEYS = 5
 IPV6 = EngineConfig(name="match", bundles=4, keys=KEYS)

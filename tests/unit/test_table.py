@@ -13,7 +13,7 @@ from tests.unit.table_bench import Bundle, Key, TableBench
 from saoffload.hdl.config import EngineConfig, HashSizes, preset
 from saoffload.hdl.layouts import AddResult
 from saoffload.hdl.table.hashed.table import HashedTable
-from saoffload.hdl.table.parallel import ParallelTable
+from saoffload.hdl.table.parallel.table import ParallelTable
 
 Script = Callable[[Any, TableBench], Any]
 IPV6 = 1

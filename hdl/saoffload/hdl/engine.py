@@ -139,10 +139,19 @@ class Engine(wiring.Component):
             (walk, control, ("abort_matches", "is_active", "visited_node")),
             (master, control, ("busy_ids", "lost_id_count", "unknown_beat")),
             (master, walk, ("busy_ids",)),
+            (control, table, ("seed",)),
             (
                 table,
                 control,
-                ("is_ready", "is_restoring", "add_is_waiting", "live_bundles", "live_keys", "bad_retire"),
+                (
+                    "is_ready",
+                    "is_restoring",
+                    "add_is_waiting",
+                    "live_bundles",
+                    "live_keys",
+                    "seed_is_open",
+                    "bad_retire",
+                ),
             ),
         )
         for owner, reader, names in wires:

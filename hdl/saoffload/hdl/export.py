@@ -101,7 +101,8 @@ def verilog_of(text: str) -> str:
         "memory_collect",
         f"attrmap {INTERNAL_ATTRIBUTES}",
         f"attrmap -modattr {INTERNAL_ATTRIBUTES}",
-        "write_verilog -norename",
+        # Names that yosys chose begin with "$", which Icarus takes for system functions: they are numbered instead.
+        "write_verilog",
     ]
     return yosys.run(["-q", "-"], "\n".join(commands), ignore_warnings=True)
 

@@ -32,6 +32,8 @@ class Capabilities:
     #: Bits of a handle that are its index.
     index_bits: int
     has_ipv6: bool
+    #: Keys are hashed with a seed; else every key is compared.
+    has_seed: bool
     epoch_width: int
     context_width: int
     unretired_limit: int
@@ -64,6 +66,7 @@ class Capabilities:
             keys=await registers.read(Register.CAPACITY_KEYS),
             index_bits=TableFeaturesFields.INDEX_BITS.get(table),
             has_ipv6=bool(TableFeaturesFields.IPV6.get(table)),
+            has_seed=bool(TableFeaturesFields.SEED.get(table)),
             epoch_width=TableFeaturesFields.EPOCH_WIDTH.get(table),
             context_width=await registers.read(Register.CONTEXT_WIDTH),
             unretired_limit=await registers.read(Register.UNRETIRED_LIMIT),
@@ -98,6 +101,8 @@ class EngineStatus:
     window_is_busy: bool
     end_restore_is_busy: bool
     walk_is_active: bool
+    #: A seed counts at once; else from the next flush on.
+    seed_is_open: bool
 
     @classmethod
     async def read(cls, registers: Registers) -> Self:
@@ -120,4 +125,5 @@ class EngineStatus:
             window_is_busy=is_set(StatusFields.WINDOW_BUSY),
             end_restore_is_busy=is_set(StatusFields.END_RESTORE_BUSY),
             walk_is_active=is_set(StatusFields.WALK_ACTIVE),
+            seed_is_open=is_set(StatusFields.SEED_OPEN),
         )

@@ -1,7 +1,11 @@
 """Commands: asking the engine to walk a list, delete a handle, flush the table, or abort what was asked."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
 from .errors import (
     BadOpcodeError,
+    CommandsOutstandingError,
     FlushBusyError,
     HostError,
     NotReadyError,
@@ -64,6 +68,21 @@ class Commands:
         """Remove every bundle and enter restore mode. Cannot be aborted."""
         return await self._submit(Opcode.FLUSH, (), tag=tag, shares_tag=shares_tag)
 
+    @asynccontextmanager
+    async def flushing(self) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+        """Let no command in but a flush until the block is left: whoever submits one waits for his turn. Gives what
+        submits the flush and returns its tag. Raises ``CommandsOutstandingError`` while a command of before has no
+        completion yet.
+        """
+
+        async def submit() -> int:
+            return await self._submit_in_turn(Opcode.FLUSH, (), abi=Abi.X64, tag=None, shares_tag=False)
+
+        async with self._lock:
+            if self._account.outstanding:
+                raise CommandsOutstandingError(self._account.outstanding)
+            yield submit
+
     async def abort(self, tag: int) -> None:
         """Abort every walk and delete that carries ``tag``. Their completions still come, ABORTED or with the status
         that they had reached. The engine counts a tag that nothing carries and changes nothing.
@@ -86,23 +105,28 @@ class Commands:
         shares_tag: bool,
     ) -> int:
         async with self._lock:
-            # Outstanding before the doorbell rings: its completion may be collected before we have read the result.
-            tag = self._account.reserve(tag, is_shared=shares_tag)
-            try:
-                await self._registers.write_all(((Register.COMMAND_TAG, tag), *staging))
-            except BaseException:
-                self._account.settle(tag)
-                raise
-            try:
-                doorbell = DoorbellFields.OPCODE.put(opcode) | DoorbellFields.ABI.put(abi)
-                await self._registers.write(Register.DOORBELL, doorbell)
-            except TransportError as error:
-                if error.response is not None:
-                    self._account.settle(tag)
-                raise
-            result = DoorbellResultFields.RESULT.get(await self._registers.read(Register.DOORBELL_RESULT))
-            if result == DoorbellResult.ACCEPTED:
-                return tag
+            return await self._submit_in_turn(opcode, staging, abi=abi, tag=tag, shares_tag=shares_tag)
+
+    async def _submit_in_turn(
+        self, opcode: Opcode, staging: tuple[tuple[Register, int], ...], *, abi: Abi, tag: int | None, shares_tag: bool
+    ) -> int:
+        # Outstanding before the doorbell rings: its completion may be collected before we have read the result.
+        tag = self._account.reserve(tag, is_shared=shares_tag)
+        try:
+            await self._registers.write_all(((Register.COMMAND_TAG, tag), *staging))
+        except BaseException:
             self._account.settle(tag)
-            refusal, reason = REFUSALS.get(DoorbellResult(result), (HostError, "the doorbell had no effect"))
-            raise refusal(reason)
+            raise
+        try:
+            doorbell = DoorbellFields.OPCODE.put(opcode) | DoorbellFields.ABI.put(abi)
+            await self._registers.write(Register.DOORBELL, doorbell)
+        except TransportError as error:
+            if error.response is not None:
+                self._account.settle(tag)
+            raise
+        result = DoorbellResultFields.RESULT.get(await self._registers.read(Register.DOORBELL_RESULT))
+        if result == DoorbellResult.ACCEPTED:
+            return tag
+        self._account.settle(tag)
+        refusal, reason = REFUSALS.get(DoorbellResult(result), (HostError, "the doorbell had no effect"))
+        raise refusal(reason)

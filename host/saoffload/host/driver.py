@@ -15,16 +15,20 @@ The parts of the driver are its attributes: ``windows``, ``table``, ``commands``
 use one driver at once where the transport offers locks. One driver owns one engine.
 """
 
+import secrets
+from collections.abc import Iterable
 from math import ceil, isfinite
 
+from .bundles import Bundle
 from .capabilities import Capabilities, EngineStatus
 from .commands import Commands
 from .completions import Completions
 from .counters import Counters
 from .interrupts import COLLECTED, Event, Interrupts
 from .register_map import Register
-from .registers import Registers
-from .table import Table
+from .registers import Registers, require_bits
+from .reseed import reseed
+from .table import SEED_BITS, Table
 from .tags import TagAccount
 from .transport import Transport
 from .waiting import DEFAULT_TIMEOUT_MS, wait_until
@@ -37,14 +41,19 @@ TIMEOUT_LIMIT = 1 << 32
 
 class Driver:
     """Drives the engine behind ``transport``. ``clock_hz`` is the engine's clock: what turns a timeout in milliseconds
-    into clocks. Raises ``ValueError`` for a frequency that is none.
+    into clocks. ``seed`` is that of the table's hash, for runs that must be alike; None draws a new one whenever the
+    table begins anew, so that nobody can choose keys that collide. Raises ``ValueError`` for a frequency that is none
+    and a seed beyond 64 bits.
     """
 
-    def __init__(self, transport: Transport, *, clock_hz: float) -> None:
+    def __init__(self, transport: Transport, *, clock_hz: float, seed: int | None = None) -> None:
         if not (isfinite(clock_hz) and clock_hz > 0):
             raise ValueError(f"clock_hz must be a frequency above 0, got {clock_hz}")
+        if seed is not None:
+            require_bits("a seed", seed, SEED_BITS)
         self.transport = transport
         self.clock_hz = clock_hz
+        self._seed = seed
         self.registers = Registers(transport)
         account = TagAccount()
         self.interrupts = Interrupts(self.registers)
@@ -71,12 +80,13 @@ class Driver:
         return capabilities
 
     async def start(self, *, timeout_ms: float = DEFAULT_TIMEOUT_MS) -> Capabilities:
-        """Take over the engine: identify it, wait until it is ready, clear what its reset reported, and let completions
-        and the loss of the table raise the interrupt line. After a reset the engine is in restore mode: restore
-        bundles, then call ``table.end_restore``.
+        """Take over the engine: identify it, wait until it is ready, set the seed of its table, clear what its reset
+        reported, and let completions and the loss of the table raise the interrupt line. After a reset the engine is in
+        restore mode: restore bundles, then call ``table.end_restore``.
         """
         capabilities = await self.identify()
         await self.wait_ready(timeout_ms=timeout_ms)
+        await self._set_seed()
         await self.interrupts.clear(Event.TABLE_LOST | Event.READY | Event.REFUSED | Event.ADD_DONE)
         await self.interrupts.enable(COLLECTED)
         return capabilities
@@ -123,8 +133,9 @@ class Driver:
     async def recover(self, *, timeout_ms: float = DEFAULT_TIMEOUT_MS) -> tuple[int, ...]:
         """Begin anew after ``TableLostError``: wait until the engine is ready and quiesced, drop the completions in its
         queue, and forget all outstanding commands. Returns their tags: void, nobody knows what they deleted. Interrupts
-        are enabled as before. After a reset the table is empty and in restore mode, windows and the read timeout are
-        off; windows, the read timeout and the bundles that are to live on are the caller's to bring back.
+        are enabled as before, and the seed is set as by ``start``. After a reset the table is empty and in restore
+        mode, windows and the read timeout are off; windows, the read timeout and the bundles that are to live on are
+        the caller's to bring back.
         """
         enabled = self.interrupts.enabled
         capabilities = await self.identify()
@@ -133,9 +144,33 @@ class Driver:
         # Cleared before the queue is emptied: a further loss from here on is reported again.
         await self.interrupts.clear(Event.TABLE_LOST | Event.READY | Event.COMPLETION)
         void_tags = await self.completions.discard_all()
+        await self._set_seed()
         await self.interrupts.enable(enabled)
         self._attach(capabilities)
         return void_tags
+
+    async def reseed(
+        self, bundles: Iterable[Bundle], *, seed: int | None = None, timeout_ms: float = DEFAULT_TIMEOUT_MS
+    ) -> None:
+        """Give the table in use another seed: flush it, restore ``bundles``, each under the handle that it names, and
+        end restore mode. For a table that answers FULL long before its capacity, or a seed that others may know.
+        ``seed``: None draws one, whatever the driver was given.
+
+        From the flush on every lookup misses, and each bundle is found again once it is restored: meanwhile software
+        handles what is received, and packets to send must wait or fail. Commands that are submitted meanwhile wait for
+        their turn, so that nothing deleted is brought back. ``bundles`` must be all that live: what it lacks is gone.
+
+        ``timeout_ms`` is for each step. Raises, with nothing flushed: ``NoSeedError``; ``CommandsOutstandingError``;
+        ``AddBusyError``; ``ValueError`` for a bundle without a handle or two of one handle, or a seed beyond 64 bits;
+        ``RefusedError`` when the flush was refused (the new seed counts from the next flush on all the same). After
+        the flush: ``ReseedError`` with the handles that name nothing, ``TableLostError`` when nothing does.
+        """
+        chosen = secrets.randbits(SEED_BITS) if seed is None else seed
+        await reseed(self.table, self.commands, self.completions, bundles, seed=chosen, timeout_ms=timeout_ms)
+
+    async def _set_seed(self) -> None:
+        if self.capabilities.has_seed:
+            await self.table.set_seed(secrets.randbits(SEED_BITS) if self._seed is None else self._seed)
 
     def _attach(self, capabilities: Capabilities) -> None:
         self._capabilities = capabilities

@@ -45,6 +45,28 @@ class NotRestoredError(HostError):
         self.handle = handle
 
 
+class NoSeedError(HostError):
+    """The engine's table has no seed: it compares every key, so no choice of keys can fill it before its time."""
+
+
+class CommandsOutstandingError(HostError):
+    """Commands are outstanding whose completion must be there first: ``tags`` names them."""
+
+    def __init__(self, tags: Sequence[int]) -> None:
+        super().__init__(f"{len(tags)} commands are outstanding: collect their completions first")
+        self.tags = tuple(tags)
+
+
+class ReseedError(HostError):
+    """A reseed flushed the table and could not restore every bundle, or not end restore mode; its cause says why.
+    Lookups of the bundles whose handles are ``missing`` miss. Reseed again with all bundles, under another seed.
+    """
+
+    def __init__(self, missing: Sequence[int], count: int) -> None:
+        super().__init__(f"{count - len(missing)} of {count} bundles live under the new seed, in restore mode")
+        self.missing = tuple(missing)
+
+
 class TagInUseError(HostError):
     """The chosen tag belongs to a command that is still outstanding."""
 

@@ -74,6 +74,12 @@ class Register(IntEnum):
     #: that, and status.end_restore_busy is 1 until then. A flush that is accepted while it waits discards it; before
     #: status.ready it is ignored.
     END_RESTORE = 0x050
+    #: Seed, low. Bits 31:0 of the next seed of the table's hash: it waits for seed_high. A seed is a secret, so no
+    #: register shows it.
+    SEED_LOW = 0x054
+    #: Seed, high. Bits 63:32. Its write sets the whole seed in one clock, with seed_low as last written. A reset sets
+    #: 0. The table takes it at once while status.seed_open is 1, else when it is next flushed.
+    SEED_HIGH = 0x058
     #: Window base, low. Bits 31:0 of the first list address of the window. The six staged words keep their values; a
     #: write to one while window_status.busy is 1 is refused and counted.
     WINDOW_BASE_LOW = 0x080
@@ -424,6 +430,8 @@ class TableFeaturesFields:
     INDEX_BITS = Field(0, 5)
     #: 1 when IPv6 bundles are supported.
     IPV6 = Field(8, 1)
+    #: 1 when keys are hashed with a seed; 0: every key is compared, and seed_low and seed_high are ignored.
+    SEED = Field(9, 1)
     #: Bits of the epoch that a lookup answer carries.
     EPOCH_WIDTH = Field(12, 4)
 
@@ -475,6 +483,9 @@ class StatusFields:
     END_RESTORE_BUSY = Field(10, 1)
     #: The walker has a command.
     WALK_ACTIVE = Field(11, 1)
+    #: The table follows the seed registers: no add has begun since the last reset or flush. While it is 0, a new seed
+    #: counts from the next flush on. Always 0 when table_features.seed is 0.
+    SEED_OPEN = Field(12, 1)
 
 
 class InterruptStatusFields:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .bundles import Bundle
 from .capabilities import Capabilities
-from .errors import AddBusyError, AddRefusedError, NotRestoredError, TableLostError
+from .errors import AddBusyError, AddRefusedError, NoSeedError, NotRestoredError, TableLostError
 from .register_map import (
     AddControlFields,
     AddResult,
@@ -23,6 +23,7 @@ SA_REGISTERS = (
     (Register.ADD_SA_1_SPI, Register.ADD_SA_1_DESTINATION_0, Register.ADD_SA_1_FLAGS),
 )
 WORD_BITS = 32
+SEED_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,23 @@ class Table:
             await self._registers.write(Register.END_RESTORE, 1)
             await wait_until(self._registers.transport, is_over, what="end of restore mode", timeout_ms=timeout_ms)
 
+    @property
+    def has_unanswered_add(self) -> bool:
+        """Whether an add is under way, or ended without its answer."""
+        return self._has_unanswered_add
+
+    async def set_seed(self, seed: int) -> bool:
+        """Set the seed of the table's hash: a secret, best drawn at random. True when the table follows it at once,
+        which it does from a reset or a flush to the first add; False when it will from the next flush on. Until then
+        nothing changes. Raises ``NoSeedError`` for a table without, and ``ValueError`` for more than 64 bits.
+        """
+        require_bits("a seed", seed, SEED_BITS)
+        if not self._known.has_seed:
+            raise NoSeedError("the engine's table has no seed")
+        async with self._lock:
+            await self._registers.write_wide(Register.SEED_LOW, Register.SEED_HIGH, seed)
+            return bool(StatusFields.SEED_OPEN.get(await self._registers.read(Register.STATUS)))
+
     async def live_bundles(self) -> int:
         """Bundles that live now."""
         return await self._registers.read(Register.LIVE_BUNDLES)
@@ -112,11 +130,16 @@ class Table:
         """Keys that live now."""
         return await self._registers.read(Register.LIVE_KEYS)
 
+    @property
+    def _known(self) -> Capabilities:
+        if self._capabilities is None:
+            raise RuntimeError("start the driver before using its table")
+        return self._capabilities
+
     def _staging(self, bundle: Bundle) -> list[tuple[int, int]]:
         """Every word of the add and its address."""
-        if self._capabilities is None:
-            raise RuntimeError("start the driver before adding bundles")
-        require_bits("the context", bundle.context, self._capabilities.context_width)
+        context_width = self._known.context_width
+        require_bits("the context", bundle.context, context_width)
         handle_low, handle_high = words(bundle.handle, 2)
         control = AddControlFields.DIRECTION.put(bundle.direction) | AddControlFields.SA_COUNT.put(len(bundle.sas))
         writes: list[tuple[int, int]] = [
@@ -129,7 +152,7 @@ class Table:
             writes += consecutive(destination, sa.destination.words)
             kind = AddSaFlagsFields.FAMILY.put(sa.destination.family) | AddSaFlagsFields.PROTOCOL.put(sa.protocol)
             writes.append((flags, kind))
-        context_word_count = -(-self._capabilities.context_width // WORD_BITS)
+        context_word_count = -(-context_width // WORD_BITS)
         return writes + consecutive(Memory.ADD_CONTEXT, words(bundle.context, context_word_count))
 
     async def _answer(self, timeout_ms: float) -> AddAnswer:

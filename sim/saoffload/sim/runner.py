@@ -164,15 +164,18 @@ def _build_verilator(verilog: str, top: str, waves: str | None, tools: Verilator
 
 
 def _build_icarus(verilog: str, top: str, waves: str | None, tools: Icarus, report: Progress) -> Simulation:
+    # Without a time scale Icarus counts in seconds.
+    source = f"`timescale 1ps / 1ps\n{verilog}"
+
     def build_design(folder: Path) -> None:
         report("compile the design", 0, 0)
-        (folder / "design.v").write_text(verilog)
+        (folder / "design.v").write_text(source)
         (folder / "dump.v").write_text(_ICARUS_DUMP.replace("TOP", top))
         # With a newer standard, `always @*` does not run at time 0 and values stay unknown.
         command = [tools.compiler, "-g2005", "-o", f"{_BINARY}.vvp", "-s", top, "design.v"]
         _execute([*command, "-s", "dump", "dump.v"] if waves else command, folder, plain_environment(), "Icarus")
 
-    key = digest(verilog, top, tools.version, waves or "")
+    key = digest(source, top, tools.version, waves or "")
     return Simulation(cached("icarus", key, build_design), top, "icarus", waves)
 
 
@@ -236,7 +239,7 @@ def _command(simulation: Simulation, waves_file: Path | None) -> list[str]:
         return [str(simulation.folder / _BINARY), *waves]
     dump = [f"+waves={waves_file}", *(["-fst"] if simulation.waves == "fst" else [])] if waves_file else []
     return [
-        find_icarus().simulator, "-M", _libraries(), "-m", "cocotbvpi_icarus",
+        find_icarus().simulator, "-m", str(cocotb_config.lib_name_path("vpi", "icarus")),
         str(simulation.folder / f"{_BINARY}.vvp"), *dump,
     ]  # fmt: skip
 

@@ -19,6 +19,7 @@ from .counters import EventCounters
 from .flush import Flush
 from .interrupts import Interrupts
 from .request import Request
+from .seed import SeedRegister
 from .windows import WORD_NAMES, WindowStaging
 
 #: Sources of interrupts, in the order of their bits.
@@ -74,7 +75,9 @@ class Control(wiring.Component):
         From the walker and the read master.
     adds, add_answers, flushes, flush_answers, end_restores, graces, grace_answers
         To and from the table.
-    is_ready, is_restoring, add_is_waiting, live_bundles, live_keys : In
+    seed : ``Out(64)``
+        Of the table's hash; always 0 for a table without.
+    is_ready, is_restoring, add_is_waiting, live_bundles, live_keys, seed_is_open : In
         State of the table.
     table_is_damaged : ``In(1)``
         Strobe: the table found an error of its own, so what it holds is void.
@@ -134,11 +137,13 @@ class Control(wiring.Component):
                 "end_restores": Out(nothing),
                 "graces": Out(nothing_at_once),
                 "grace_answers": In(nothing_at_once),
+                "seed": Out(layouts.SEED_BITS),
                 "is_ready": In(1),
                 "is_restoring": In(1),
                 "add_is_waiting": In(1),
                 "live_bundles": In(range(config.bundles + 1)),
                 "live_keys": In(range(config.keys + 1)),
+                "seed_is_open": In(1),
                 "table_is_damaged": In(1),
                 "key_lookup": In(1),
                 "key_hit": In(1),
@@ -185,6 +190,7 @@ class Control(wiring.Component):
         self._connect_completions(m, parts)
         self._connect_windows(m, parts)
         self._connect_adds(m, parts)
+        self._connect_seed(m, parts)
         self._connect_interrupts(m, parts)
         self._connect_counters(m, parts)
         self._show_state(m, parts)
@@ -260,6 +266,19 @@ class Control(wiring.Component):
             adds.do_stage_context.eq(bank.writes.add_context),
             adds.context_word.eq(bank.address[2:]),
             adds.do_go.eq(bank.writes.add_go),
+        ]
+
+    def _connect_seed(self, m: Module, parts: "_Parts") -> None:
+        bank = parts.bank
+        m.d.comb += bank.values.status.seed_open.eq(self.seed_is_open)
+        if self._config.hashed is None:
+            return
+        m.submodules.seed = seed = SeedRegister()
+        m.d.comb += [
+            seed.write_data.eq(bank.write_data),
+            seed.do_stage_low.eq(bank.writes.seed_low),
+            seed.do_set.eq(bank.writes.seed_high),
+            self.seed.eq(seed.seed),
         ]
 
     def _connect_interrupts(self, m: Module, parts: "_Parts") -> None:
@@ -354,6 +373,7 @@ class Control(wiring.Component):
             values.capacity_keys.value.eq(config.keys),
             values.table_features.index_bits.eq(config.index_bits),
             values.table_features.ipv6.eq(config.ipv6),
+            values.table_features.seed.eq(config.hashed is not None),
             values.table_features.epoch_width.eq(config.epoch_width),
             values.context_width.value.eq(config.context_width),
             values.unretired_limit.value.eq(config.unretired_limit),

@@ -78,6 +78,7 @@ REGISTERS: tuple[Register, ...] = (
         fields=(
             Field("index_bits", 0, 5, "r", 0x0),
             Field("ipv6", 8, 1, "r", 0x0),
+            Field("seed", 9, 1, "r", 0x0),
             Field("epoch_width", 12, 4, "r", 0x0),
         ),
     ),
@@ -173,6 +174,7 @@ REGISTERS: tuple[Register, ...] = (
             Field("window_busy", 9, 1, "r", 0x0),
             Field("end_restore_busy", 10, 1, "r", 0x0),
             Field("walk_active", 11, 1, "r", 0x0),
+            Field("seed_open", 12, 1, "r", 0x0),
         ),
     ),
     Register(
@@ -213,6 +215,22 @@ REGISTERS: tuple[Register, ...] = (
         is_external=False,
         fields=(
             Field("ignored", 0, 32, "w", 0x0),
+        ),
+    ),
+    Register(
+        "seed_low",
+        0x054,
+        is_external=False,
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
+        ),
+    ),
+    Register(
+        "seed_high",
+        0x058,
+        is_external=False,
+        fields=(
+            Field("value", 0, 32, "w", 0x0),
         ),
     ),
     Register(

@@ -3,7 +3,7 @@
 from saoffload.hdl.config import EngineConfig
 
 from .hashed.table import HashedTable
-from .parallel import ParallelTable
+from .parallel.table import ParallelTable
 
 SaTable = HashedTable | ParallelTable
 

@@ -38,12 +38,12 @@ class TableSignature(wiring.Signature):
     - ``graces`` / ``grace_answers``: answered in order once every lookup answered before the request was taken is
       retired. At most ``config.completion_depth`` may be unanswered; the answer must be taken at once.
 
-    - ``seed``: of the hash, where there is one. Taken over while the table is empty after a reset or a flush; from
-      the first add on it may change without effect, until the next flush.
+    - ``seed``: of the hash, where there is one. Followed while ``seed_is_open``: after a reset or a flush until the
+      first add begins; from then on it may change without effect, until the next flush.
 
-    State: ``is_ready`` after the reset scrub, ``is_restoring``, ``live_bundles``, ``live_keys``. ``is_damaged``:
-    strobe, stored bits were found to have flipped. ``moved``: strobe, a key was displaced by another (never, in a table
-    that displaces none): what an add costs depends on these.
+    State: ``is_ready`` after the reset scrub, ``is_restoring``, ``live_bundles``, ``live_keys``,
+    ``seed_is_open``. ``is_damaged``: strobe, stored bits were found to have flipped. ``moved``: strobe, a key was
+    displaced by another (never, in a table that displaces none): what an add costs depends on these.
     """
 
     def __init__(self, config: EngineConfig):
@@ -67,6 +67,7 @@ class TableSignature(wiring.Signature):
                 "graces": In(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "grace_answers": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "seed": In(layouts.SEED_BITS),
+                "seed_is_open": Out(1),
                 "is_ready": Out(1),
                 "is_restoring": Out(1),
                 "add_is_waiting": Out(1),

@@ -95,6 +95,9 @@ extern "C" {
 #define SAOFFLOAD__TABLE_FEATURES__IPV6_bm 0x100
 #define SAOFFLOAD__TABLE_FEATURES__IPV6_bp 8
 #define SAOFFLOAD__TABLE_FEATURES__IPV6_bw 1
+#define SAOFFLOAD__TABLE_FEATURES__SEED_bm 0x200
+#define SAOFFLOAD__TABLE_FEATURES__SEED_bp 9
+#define SAOFFLOAD__TABLE_FEATURES__SEED_bw 1
 #define SAOFFLOAD__TABLE_FEATURES__EPOCH_WIDTH_bm 0xf000
 #define SAOFFLOAD__TABLE_FEATURES__EPOCH_WIDTH_bp 12
 #define SAOFFLOAD__TABLE_FEATURES__EPOCH_WIDTH_bw 4
@@ -190,6 +193,9 @@ extern "C" {
 #define SAOFFLOAD__STATUS__WALK_ACTIVE_bm 0x800
 #define SAOFFLOAD__STATUS__WALK_ACTIVE_bp 11
 #define SAOFFLOAD__STATUS__WALK_ACTIVE_bw 1
+#define SAOFFLOAD__STATUS__SEED_OPEN_bm 0x1000
+#define SAOFFLOAD__STATUS__SEED_OPEN_bp 12
+#define SAOFFLOAD__STATUS__SEED_OPEN_bw 1
 
 // reg - saoffload.interrupt_status
 #define SAOFFLOAD__INTERRUPT_STATUS__COMPLETION_bm 0x1
@@ -245,6 +251,16 @@ extern "C" {
 #define SAOFFLOAD__END_RESTORE__IGNORED_bm 0xffffffff
 #define SAOFFLOAD__END_RESTORE__IGNORED_bp 0
 #define SAOFFLOAD__END_RESTORE__IGNORED_bw 32
+
+// reg - saoffload.seed_low
+#define SAOFFLOAD__SEED_LOW__VALUE_bm 0xffffffff
+#define SAOFFLOAD__SEED_LOW__VALUE_bp 0
+#define SAOFFLOAD__SEED_LOW__VALUE_bw 32
+
+// reg - saoffload.seed_high
+#define SAOFFLOAD__SEED_HIGH__VALUE_bm 0xffffffff
+#define SAOFFLOAD__SEED_HIGH__VALUE_bp 0
+#define SAOFFLOAD__SEED_HIGH__VALUE_bw 32
 
 // reg - saoffload.window_base_low
 #define SAOFFLOAD__WINDOW_BASE_LOW__VALUE_bm 0xffffffff
@@ -727,7 +743,9 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t interrupt_enable;
     uint32_t timeout;
     uint32_t end_restore;
-    uint8_t RESERVED_54_7f[0x2c];
+    uint32_t seed_low;
+    uint32_t seed_high;
+    uint8_t RESERVED_5c_7f[0x24];
     uint32_t window_base_low;
     uint32_t window_base_high;
     uint32_t window_size_low;

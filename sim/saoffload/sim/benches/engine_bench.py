@@ -5,7 +5,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from saoffload.host.bundles import Bundle, Destination, Sa
@@ -28,20 +28,26 @@ PACKET_PATH_INPUTS = (
 
 class EngineBench:
     """The ``dut`` under a clock of 10 ns, with a ``driver`` on its registers and a ``trace`` of its walks. The
-    packet path is silent. Without a memory: a bench brings the one it needs.
+    packet path is silent. Without a memory: a bench brings the one it needs. ``seed``: of the table's hash.
     """
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Any, *, seed: int = 0) -> None:
         self.dut = dut
-        cocotb.start_soon(Clock(dut.aclk, CLOCK_PS, "ps").start())
+        dut.aclk.value = 0
         dut.aresetn.value = 0
+        cocotb.start_soon(self._start_clock())
         for name in PACKET_PATH_INPUTS:
             getattr(dut, name).value = 0
         bus = AxiLiteBus.from_prefix(dut, "s_axil")
         master = AxiLiteMaster(bus, dut.aclk, dut.aresetn, reset_active_level=False)
         transport = CocotbTransport(master, clock_period_ns=CLOCK_NS, irq=dut.irq)
-        self.driver = Driver(transport, clock_hz=1e9 / CLOCK_NS)
+        self.driver = Driver(transport, clock_hz=1e9 / CLOCK_NS, seed=seed)
         self.trace = Trace(dut, dut.aclk)
+
+    async def _start_clock(self) -> None:
+        # Not at time 0: at its first edge every input has a value, where the simulator knows unknown ones.
+        await Timer(CLOCK_PS, "ps")
+        Clock(self.dut.aclk, CLOCK_PS, "ps").start()
 
     async def reset(self) -> None:
         """Resets the engine and waits until it is ready, in restore mode."""

@@ -2,21 +2,8 @@
 
 import typer
 
-from .inputs import (
-    DEFAULT_LATENCY,
-    AbiOption,
-    BaseOption,
-    BudgetOption,
-    BundlesOption,
-    HeadOption,
-    ImageOption,
-    JsonOption,
-    LatencyOption,
-    PresetOption,
-    TableOption,
-    TimeoutOption,
-    WindowOption,
-)
+from .inputs import JsonOption
+from .walk_arguments import WalkArguments, takes_walk
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,20 +11,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("model")(model)
 
 
-def model(
-    image: ImageOption,
-    base: BaseOption,
-    head: HeadOption,
-    table: TableOption,
-    abi: AbiOption = "x64",
-    preset: PresetOption = "small",
-    bundles: BundlesOption = None,
-    budget: BudgetOption = "0",
-    latency: LatencyOption = DEFAULT_LATENCY,
-    timeout: TimeoutOption = "0",
-    window: WindowOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@takes_walk
+def model(arguments: WalkArguments, as_json: JsonOption = False) -> None:
     """Walk a list in a memory image on the reference model alone: the same input as `walk`, no simulator.
 
     Needs neither compiler nor simulator and takes no time: to check an image and a table file, or to compare one's own
@@ -46,10 +21,7 @@ def model(
     from .output import model_json, print_completion, print_json, print_nodes
     from .request import read_request
 
-    result = read_request(
-        image=image, base=base, head=head, table=table, abi=abi, preset=preset, bundles=bundles,
-        budget=budget, latency=latency, timeout=timeout, window=window,
-    ).walk_model()  # fmt: skip
+    result = read_request(arguments).walk_model()
     if as_json:
         print_json(model_json(result))
         return

@@ -1,7 +1,6 @@
 """From the arguments of `walk` and `model` to the walk that they ask for."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from saoffload.sim.compare import ModelWalk, WalkInput, walk_model
 from saoffload.sim.inputs import (
@@ -19,6 +18,7 @@ from saoffload.sim.model import Abi
 
 from .failures import UsageError
 from .inputs import engine_config
+from .walk_arguments import WalkArguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,40 +36,27 @@ class WalkRequest:
         return result
 
 
-def read_request(
-    *,
-    image: Path,
-    base: str,
-    head: str,
-    table: Path,
-    abi: str,
-    preset: str,
-    bundles: str | None,
-    budget: str,
-    latency: str,
-    timeout: str,
-    window: list[str] | None,
-) -> WalkRequest:
+def read_request(arguments: WalkArguments) -> WalkRequest:
     """Checks all arguments and reads the files. Raises ``InputError`` or ``UsageError`` at the first that is wrong."""
-    config = engine_config(preset, bundles)
-    layout = _abi(abi)
+    config = engine_config(arguments.preset, arguments.bundles)
+    layout = _abi(arguments.abi)
     numbers = {
-        "head": parse_number(head, "--head"),
-        "budget": parse_number(budget, "--budget", bits=32),
-        "latency": parse_number(latency, "--latency", bits=20),
-        "timeout": parse_number(timeout, "--timeout", bits=32),
+        "head": parse_number(arguments.head, "--head"),
+        "budget": parse_number(arguments.budget, "--budget", bits=32),
+        "latency": parse_number(arguments.latency, "--latency", bits=20),
+        "timeout": parse_number(arguments.timeout, "--timeout", bits=32),
     }
     if numbers["latency"] < 1:
         raise UsageError(
             "--latency: 0 clocks cannot be; the first beat comes in the next clock at best: give 1 or more"
         )
-    loaded = load_image(image, parse_number(base, "--base"))
-    windows = parse_windows(window or [], count=config.windows, address_width=config.address_width)
-    if not window:
+    loaded = load_image(arguments.image, parse_number(arguments.base, "--base"))
+    windows = parse_windows(arguments.window or [], count=config.windows, address_width=config.address_width)
+    if not arguments.window:
         windows = [default_window(loaded, layout, address_width=config.address_width)]
     placed = place_image(loaded, windows, layout)
     entries = load_table(
-        table,
+        arguments.table,
         bundles=config.bundles,
         keys=config.keys,
         wildcards=config.hashed.wildcards if config.hashed else None,

@@ -5,25 +5,8 @@ from pathlib import Path
 import typer
 
 from .failures import AGREED, DIFFERENT
-from .inputs import (
-    DEFAULT_LATENCY,
-    AbiOption,
-    BaseOption,
-    BudgetOption,
-    BundlesOption,
-    HeadOption,
-    ImageOption,
-    JsonOption,
-    LatencyOption,
-    PresetOption,
-    SimulatorOption,
-    TableOption,
-    TimeoutOption,
-    WavesOption,
-    WindowOption,
-    simulator_name,
-    waves_path,
-)
+from .inputs import JsonOption, SimulatorOption, WavesOption, simulator_name, waves_path
+from .walk_arguments import WalkArguments, takes_walk
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,18 +14,9 @@ def add_to(app: typer.Typer) -> None:
     app.command("walk")(walk)
 
 
+@takes_walk
 def walk(
-    image: ImageOption,
-    base: BaseOption,
-    head: HeadOption,
-    table: TableOption,
-    abi: AbiOption = "x64",
-    preset: PresetOption = "small",
-    bundles: BundlesOption = None,
-    budget: BudgetOption = "0",
-    latency: LatencyOption = DEFAULT_LATENCY,
-    timeout: TimeoutOption = "0",
-    window: WindowOption = None,
+    arguments: WalkArguments,
     waves: WavesOption = None,
     simulator: SimulatorOption = "verilator",
     as_json: JsonOption = False,
@@ -64,10 +38,7 @@ def walk(
     from .progress import shown_progress
     from .request import read_request
 
-    request = read_request(
-        image=image, base=base, head=head, table=table, abi=abi, preset=preset, bundles=bundles,
-        budget=budget, latency=latency, timeout=timeout, window=window,
-    )  # fmt: skip
+    request = read_request(arguments)
     waves_file: Path | None = waves_path(waves)
     expected = request.walk_model()
     with shown_progress() as progress:

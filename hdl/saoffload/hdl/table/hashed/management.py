@@ -32,7 +32,8 @@ class Management(wiring.Component):
     Parameters: ``config``.
 
     Members: the management streams and state of ``TableSignature``; ``gate_is_closed``, ``deletes_are_closed``,
-    ``sweep_parity``. ``seed`` as the host set it; ``seed_in_use``: it changes only while no key is stored.
+    ``sweep_parity``. ``seed`` as the host set it; ``seed_in_use``: it changes only while no key is stored, which
+    ``seed_is_open`` says.
     ``do_delete``/``delete_key_count``: from the delete pipe. ``ways``: one ``WayManagement`` each. ``search``,
     ``overflow_found``, ``name``, ``wildcard_found``: lookups of the memories that belong to the management.
     ``state_write``, taken when ``state_write_is_ready``; ``do_ask`` with ``ask_index``, taken when ``ask_is_ready``,
@@ -51,6 +52,7 @@ class Management(wiring.Component):
             {
                 "seed": In(SEED_BITS),
                 "seed_in_use": Out(SEED_BITS),
+                "seed_is_open": Out(1, init=1),
                 "adds": In(stream.Signature(layouts.add_request(config))),
                 "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
                 "flushes": In(stream.Signature(layouts.NOTHING)),
@@ -112,12 +114,11 @@ class Management(wiring.Component):
         self._wire_words(m, keeper, add, free_list, index_walk, wipe)
 
         # Counting, and the seed, which holds still while it is in use.
-        is_untouched = Signal(init=1)
         with m.If(keeper.do_clear):
-            m.d.sync += is_untouched.eq(1)
+            m.d.sync += self.seed_is_open.eq(1)
         with m.Elif(add.do_start & keeper.is_ready):
-            m.d.sync += is_untouched.eq(0)
-        with m.If(is_untouched):
+            m.d.sync += self.seed_is_open.eq(0)
+        with m.If(self.seed_is_open):
             m.d.sync += self.seed_in_use.eq(self.seed)
         m.d.comb += [
             counts.do_commit.eq(add.do_commit & add.commit_is_done),

@@ -176,7 +176,15 @@ class HashedTable(wiring.Component):
             management.ask_state.eq(live.manage_state),
             *(
                 getattr(self, name).eq(getattr(management, name))
-                for name in ("is_ready", "is_restoring", "add_is_waiting", "live_bundles", "live_keys", "moved")
+                for name in (
+                    "is_ready",
+                    "is_restoring",
+                    "add_is_waiting",
+                    "live_bundles",
+                    "live_keys",
+                    "seed_is_open",
+                    "moved",
+                )
             ),
             self.is_damaged.eq(management.was_damaged | live.has_error | generations.has_error),
         ]

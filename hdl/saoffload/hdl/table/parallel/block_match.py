@@ -6,8 +6,8 @@ from amaranth.lib.memory import Memory
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.memory import UNINITIALISED, SharedMemory
+from saoffload.hdl.table.encode import encode
 
-from .encode import encode
 from .match import MatchSignature
 
 SLICE_BITS = 8

@@ -6,26 +6,20 @@ from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.memory import SharedMemory
+from saoffload.hdl.table.packet_path import REUSE, PacketPath, connect_packet_path
+from saoffload.hdl.table.signature import TableSignature
 
 from .block_match import BlockMatchArray
 from .delete_pipe import DeletePipe
-from .drain import EpochDrain, UnretiredLimit
 from .handle_lookup import HandleLookup
 from .keeper import Keeper
 from .key_lookup import KeyLookup
 from .lifecycle import BundleLifecycle
 from .match import MatchArray
 from .records import FLAGS, context_layout, numbers_layout, owner_layout, record_layout
-from .signature import TableSignature
-
-KEY, HANDLE = 0, 1
-"""The two kinds of lookups, as the drain numbers them."""
 
 DELETE = 2
 """The reader of the record memory that is neither kind of lookup."""
-
-COMPLETIONS, REUSE = 0, 1
-"""Who asks the drain for grace periods: completions, and the reuse of indices."""
 
 
 class ParallelTable(wiring.Component):
@@ -73,46 +67,16 @@ class ParallelTable(wiring.Component):
         )
         m.submodules.lifecycle = lifecycle = BundleLifecycle(config)
         m.submodules.keeper = keeper = Keeper(config)
-        m.submodules.drain = drain = EpochDrain(config, depths=(config.completion_depth, 1))
+        m.submodules.packet_path = path = PacketPath(config)
         m.submodules.key_lookup = key_lookup = KeyLookup(config)
         m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
         m.submodules.delete_pipe = delete_pipe = DeletePipe(config)
 
-        # Packet path: requests in while there is room, answers out with their epoch, retires to the drain.
-        sides = (
-            (KEY, key_lookup, self.key_requests, self.key_answers, self.key_retires, self.key_request_is_waiting),
-            (
-                HANDLE,
-                handle_lookup,
-                self.handle_requests,
-                self.handle_answers,
-                self.handle_retires,
-                self.handle_request_is_waiting,
-            ),
-        )
-        for kind, lookup, requests, answers, retires, is_waiting in sides:
-            m.submodules[f"limit_{kind}"] = limit = UnretiredLimit(limit=config.unretired_limit)
-            connect(m, flipped(retires), drain.retires[kind])
-            m.d.comb += [
-                requests.ready.eq(limit.has_room),
-                is_waiting.eq(requests.valid & ~limit.has_room),
-                lookup.do_request.eq(requests.valid & requests.ready),
-                limit.do_request.eq(lookup.do_request),
-                limit.do_retire.eq(drain.did_retire[kind]),
-                lookup.live.eq(lifecycle.live),
-                answers.valid.eq(lookup.did_answer),
-                answers.payload.epoch.eq(drain.epoch),
-                drain.did_answer[kind].eq(lookup.did_answer),
-            ]
-            with m.If(lookup.answer.hit & ~keeper.gate_is_closed):
-                m.d.comb += [
-                    answers.payload[field].eq(lookup.answer[field])
-                    for field in ("hit", "handle", "sa_number", "direction", "context")
-                ]
+        connect_packet_path(m, path, self, key_lookup=key_lookup, handle_lookup=handle_lookup)
         m.d.comb += [
-            key_lookup.key.eq(self.key_requests.payload),
-            handle_lookup.handle.eq(self.handle_requests.payload.handle),
-            self.bad_retire.eq(drain.bad_retire),
+            path.gate_is_closed.eq(keeper.gate_is_closed),
+            key_lookup.live.eq(lifecycle.live),
+            handle_lookup.live.eq(lifecycle.live),
         ]
 
         # Comparators and memories. The management writes; everybody reads through a port of his own.
@@ -183,10 +147,8 @@ class ParallelTable(wiring.Component):
         # Life and death of bundles.
         connect(m, flipped(self.deletes), delete_pipe.deletes)
         connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
-        connect(m, lifecycle.graces, drain.graces[REUSE])
-        connect(m, drain.grace_answers[REUSE], lifecycle.grace_answers)
-        connect(m, flipped(self.graces), drain.graces[COMPLETIONS])
-        connect(m, drain.grace_answers[COMPLETIONS], flipped(self.grace_answers))
+        connect(m, lifecycle.graces, path.graces[REUSE])
+        connect(m, path.grace_answers[REUSE], lifecycle.grace_answers)
         for port in ("adds", "flushes", "end_restores"):
             connect(m, flipped(getattr(self, port)), getattr(keeper, port))
         for port in ("add_answers", "flush_answers"):

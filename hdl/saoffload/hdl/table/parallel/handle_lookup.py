@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 
-from .handles import NamedBundle
+from .named_bundle import NamedBundle
 from .records import context_layout, record_layout
 from .timing import LIVE_TO_ANSWER
 

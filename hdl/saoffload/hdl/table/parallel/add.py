@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed, to_handle
 
-from .handles import generation_of, index_of, is_well_formed, to_handle
 from .match import is_storable, is_supported, to_stored
 from .records import ManagementSignature
 from .timing import KEY_MATCH_TO_LIVE, LIVE_TO_ANSWER

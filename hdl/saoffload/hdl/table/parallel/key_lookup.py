@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.handles import to_handle
 
-from .handles import to_handle
 from .match import is_storable, stored_key, to_stored
 from .records import context_layout, owner_layout, record_layout
 

@@ -6,8 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
-
-from .encode import encode
+from saoffload.hdl.table.encode import encode
 
 
 def stored_key(config: EngineConfig) -> data.StructLayout:

@@ -1,0 +1,121 @@
+"""The packet path's side of a table: lookups come in while there is room, answers leave with their epoch."""
+
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
+from .drain import EpochDrain, UnretiredLimit
+
+KINDS = ("key", "handle")
+"""The two kinds of lookups, in the order in which the drain numbers them."""
+
+COMPLETIONS, REUSE = 0, 1
+"""Who asks for grace periods: completions, and the reuse of indices."""
+
+
+class PacketPath(wiring.Component):
+    """Lets requests in while fewer than the limit are unretired, gives answers their epoch, and counts retires, so that
+    a grace period ends when every answer given before it is retired. While the gate is closed every answer is a miss.
+
+    Parameters: ``config``.
+
+    Members: the packet path's streams and strobes of ``TableSignature``. Per kind, K being ``key`` or ``handle``:
+    ``K_do_request`` with ``K``: to the lookup; ``K_did_answer`` with ``K_answer``: from it, a fixed number of clocks
+    later (its epoch is not looked at, and without ``hit`` nothing else is). ``gate_is_closed``. ``graces[n]``,
+    ``grace_answers[n]``: of ``COMPLETIONS``, of which ``config.completion_depth`` may be unanswered, and of ``REUSE``,
+    one at a time.
+
+    Latency: none from request to lookup, none from lookup to answer; for grace periods see ``EpochDrain``.
+    """
+
+    key_requests: stream.Interface
+    key_answers: stream.Interface
+    key_retires: stream.Interface
+    handle_requests: stream.Interface
+    handle_answers: stream.Interface
+    handle_retires: stream.Interface
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        requests = {"key": layouts.KEY, "handle": layouts.HANDLE_REQUEST}
+        answer = layouts.lookup_answer(config)
+        answers = stream.Signature(answer, always_ready=True)
+        retires = stream.Signature(layouts.epoch(config), always_ready=True)
+        grace = stream.Signature(layouts.NOTHING, always_ready=True)
+        members = {
+            "gate_is_closed": In(1),
+            "bad_retire": Out(len(KINDS)),
+            "graces": In(grace).array(2),
+            "grace_answers": Out(grace).array(2),
+        }
+        for kind in KINDS:
+            members |= {
+                f"{kind}_requests": In(stream.Signature(requests[kind])),
+                f"{kind}_answers": Out(answers),
+                f"{kind}_retires": In(retires),
+                f"{kind}_request_is_waiting": Out(1),
+                f"{kind}_do_request": Out(1),
+                f"{kind}_did_answer": In(1),
+                f"{kind}_answer": In(answer),
+            }
+        super().__init__({**members, "key": Out(layouts.KEY), "handle": Out(layouts.WIDE_HANDLE_BITS)})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.drain = drain = EpochDrain(self._config, depths=(self._config.completion_depth, 1))
+        for number, kind in enumerate(KINDS):
+            m.submodules[f"{kind}_limit"] = limit = UnretiredLimit(limit=self._config.unretired_limit)
+            requests, answers = getattr(self, f"{kind}_requests"), getattr(self, f"{kind}_answers")
+            do_request, answer = getattr(self, f"{kind}_do_request"), getattr(self, f"{kind}_answer")
+            connect(m, flipped(getattr(self, f"{kind}_retires")), drain.retires[number])
+            m.d.comb += [
+                requests.ready.eq(limit.has_room),
+                getattr(self, f"{kind}_request_is_waiting").eq(requests.valid & ~limit.has_room),
+                do_request.eq(requests.valid & requests.ready),
+                limit.do_request.eq(do_request),
+                limit.do_retire.eq(drain.did_retire[number]),
+                answers.valid.eq(getattr(self, f"{kind}_did_answer")),
+                answers.payload.epoch.eq(drain.epoch),
+                drain.did_answer[number].eq(answers.valid),
+            ]
+            with m.If(answer.hit & ~self.gate_is_closed):
+                m.d.comb += [
+                    answers.payload[field].eq(answer[field])
+                    for field in ("hit", "handle", "sa_number", "direction", "context")
+                ]
+        m.d.comb += [
+            self.key.eq(self.key_requests.payload),
+            self.handle.eq(self.handle_requests.payload.handle),
+            self.bad_retire.eq(drain.bad_retire),
+        ]
+        for requester in (COMPLETIONS, REUSE):
+            connect(m, flipped(self.graces[requester]), drain.graces[requester])
+            connect(m, drain.grace_answers[requester], flipped(self.grace_answers[requester]))
+        return m
+
+
+def connect_packet_path(m: Module, path: PacketPath, table: Any, *, key_lookup: Any, handle_lookup: Any) -> None:
+    """Wires ``path`` between the ports of ``table``, which has ``TableSignature``, and its two lookups, which have
+    ``do_request`` with ``key`` or ``handle``, and ``did_answer`` with ``answer``. Grace periods of completions go
+    through; those of the reuse of indices, and the gate, are the table's to wire.
+    """
+    for kind, lookup in zip(KINDS, (key_lookup, handle_lookup), strict=True):
+        for port in (f"{kind}_requests", f"{kind}_retires"):
+            connect(m, flipped(getattr(table, port)), getattr(path, port))
+        connect(m, getattr(path, f"{kind}_answers"), flipped(getattr(table, f"{kind}_answers")))
+        is_waiting = f"{kind}_request_is_waiting"
+        m.d.comb += [
+            getattr(table, is_waiting).eq(getattr(path, is_waiting)),
+            lookup.do_request.eq(getattr(path, f"{kind}_do_request")),
+            getattr(lookup, kind).eq(getattr(path, kind)),
+            getattr(path, f"{kind}_did_answer").eq(lookup.did_answer),
+            getattr(path, f"{kind}_answer").eq(lookup.answer),
+        ]
+    m.d.comb += table.bad_retire.eq(path.bad_retire)
+    connect(m, flipped(table.graces), path.graces[COMPLETIONS])
+    connect(m, path.grace_answers[COMPLETIONS], flipped(table.grace_answers))
