@@ -99,8 +99,9 @@ class SerialWalker(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [address_q.eq(self.head), self.has_failed.eq(0), has_beat_failed_q.eq(0), beat_q.eq(0)]
+                m.d.sync += [address_q.eq(self.head), has_beat_failed_q.eq(0), beat_q.eq(0)]
                 with m.If(self.do_start):
+                    m.d.sync += self.has_failed.eq(0)
                     m.next = "END"
                     with m.If(self.head != 0):
                         m.next = "ASK"

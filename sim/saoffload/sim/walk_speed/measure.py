@@ -98,7 +98,7 @@ def measure(
 
             results = _run(simulations[engine], engine, image, latencies, show)
             for latency, result in zip(latencies, results, strict=True):
-                _check(f"{name} at L = {latency} on {engine}", image, engine, result)
+                check(f"{name} at L = {latency} on {engine}", image, engine, result)
                 rows.append(
                     Row(
                         list=name,
@@ -171,7 +171,7 @@ def _run(
     return run(simulation, bench=BENCH, job=job, progress=progress)
 
 
-def _check(where: str, image: Image, engine: str, result: dict[str, Any]) -> None:
+def check(where: str, image: Image, engine: str, result: dict[str, Any]) -> None:
     """Raises ``WrongWalkError`` unless every list was walked whole, once, and what lived was deleted."""
     walks, lists = result["walks"], len(image.heads)
     if len(walks) != lists:
