@@ -86,6 +86,30 @@ def test_a_wrong_walk_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert shown.err == "wrong walk: slots64 at L = 7 on saoffload: 20 nodes visited, expected 21\n"
 
 
+@pytest.mark.parametrize(
+    ("engine", "reason"),
+    [("saoffload", "LOOP after 20 nodes"), ("serial", "1 of 1 lists did not end")],
+)
+def test_a_ring_is_told_and_given_up(
+    engine: str, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make = measure.make_image
+
+    def ring(lists: list[list[int]], config: Any) -> measure.Image:
+        # The last node's Next, the only word that is NULL, names the 16th node, which the loop detector saves last.
+        image = make(lists, config)
+        words = image.text.splitlines()
+        place = words.index("0")
+        words[place] = f"{image.heads[0] + lists[0][15]:x}"
+        return measure.Image(text="\n".join(words), heads=image.heads, live=image.live, node_count=image.node_count)
+
+    monkeypatch.setattr(measure, "make_image", ring)
+    monkeypatch.setattr(measure, "ENGINES", (engine,))
+    options = ["--preset", "tiny", "--nodes", "20", "--latency", "7", "--list", "contiguous24"]
+    assert run(["bench", "walk", *options]) == 1
+    assert capsys.readouterr().err == f"wrong walk: contiguous24 at L = 7 on {engine}: {reason}\n"
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("preset", ["small", "huge"])
 def test_every_list_at_every_latency(preset: str) -> None:

@@ -84,7 +84,7 @@ def walk(
     if plot is not None:
         from saoffload.sim.walk_speed.plot import draw
 
-        draw(measured.rows, plot, title=f"preset {config.name}, {node_count} nodes per list")
+        draw(measured.rows, plot, title=f"preset {config.name}, {node_count:,} nodes per list")
     if as_json:
         print_json(_json(measured, config, node_count, seed_number))
     else:
