@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.end_to_end.command import run_command
 from tests.end_to_end.inputs import HANDLES, Inputs, bundle
+
+from saoffload.sim.cli.app import run
 
 
 def duplicate_keys(inputs: Inputs) -> None:
@@ -139,3 +142,12 @@ def test_missing_tool(missing: str, hint: str, tmp_path: Path) -> None:
 )
 def test_other_commands(arguments: list[str], hint: str) -> None:
     assert_refused(arguments, hint)
+
+
+def test_a_plot_without_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert run(["bench", "walk", "--plot", str(tmp_path / "walks.svg")]) == 2
+    expected = "error: matplotlib is not installed; install what this command needs: pip install 'saoffload[sim]'\n"
+    assert capsys.readouterr() == ("", expected)
