@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 
 import saoffload.hdl
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.export import to_verilog, verilog_of
+from saoffload.hdl.export import lowered, to_verilog
 
 from .cache import cached, digest
 
@@ -34,7 +34,7 @@ def harness_verilog(make: Callable[[EngineConfig], wiring.Component], config: En
 
     def convert(folder: Path) -> None:
         text = rtlil.convert(make(config), name=TOP, emit_src=False)
-        (folder / "harness.v").write_text(verilog_of(text))
+        (folder / "harness.v").write_text(lowered(text))
 
     folder_of_make = Path(str(sys.modules[make.__module__].__file__)).parent
     sources = [path.read_bytes() for path in sorted(folder_of_make.glob("*.py"))]

@@ -4,9 +4,9 @@ from types import ModuleType
 
 import typer
 
-from . import table
+from . import table, walk
 
-MEASUREMENTS: tuple[ModuleType, ...] = (table,)
+MEASUREMENTS: tuple[ModuleType, ...] = (table, walk)
 """Each with an ``add_to``."""
 
 
