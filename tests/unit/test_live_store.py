@@ -79,7 +79,7 @@ def test_random_traffic(bundles: int, seed: int) -> None:
     async def main(ctx: Any) -> None:
         reads: deque[dict[str, int | None]] = deque([{}] * MEMORY_LATENCY)
         manage_reads: deque[int | None] = deque([None] * STATE_LATENCY)
-        errors = deque([False] * (STATE_LATENCY + 2))
+        errors = deque([False] * (STATE_LATENCY + 3))
         did_delete = False
         for clock in range(CLOCKS):
             where = f"seed {seed}, clock {clock}"
@@ -131,7 +131,7 @@ def test_random_traffic(bundles: int, seed: int) -> None:
             reads.append(asked)
             manage_reads.append(answer)
             for state, latency in ((asked["deletes"], MEMORY_LATENCY), (answer, STATE_LATENCY)):
-                errors[latency] |= state is not None and state not in CODES
+                errors[latency + 1] |= state is not None and state not in CODES
             errors.append(False)
             did_delete = writes["delete_write"] is not None
             model.end_clock(writes["delete_write"], writes["manage_write"] if is_done else None)
@@ -194,7 +194,7 @@ def test_no_flipped_bit_makes_an_index_live(state: BundleState) -> None:
     index = 2
 
     async def look(ctx: Any) -> dict[str, int]:
-        await ctx.tick().repeat(MEMORY_LATENCY + 1)
+        await ctx.tick().repeat(MEMORY_LATENCY + 2)
         return {name: ctx.get(getattr(dut, name).is_live) for name in READERS}
 
     with dual_port_contents() as contents:

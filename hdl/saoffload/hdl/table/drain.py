@@ -48,7 +48,7 @@ class EpochDrain(wiring.Component):
     given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or ``bad_retire``:
     one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once.
 
-    Latency: with nothing unretired, a grace request is answered 3 clocks after it was taken.
+    Latency: with nothing unretired, a grace request is answered 4 clocks after it was taken.
     """
 
     KINDS = 2
@@ -76,8 +76,9 @@ class EpochDrain(wiring.Component):
         m = Module()
         ring = 1 << self._config.epoch_width
         # Epochs are numbered so far that a ticket cannot be mistaken: it is at most the whole ring ahead of the oldest
-        # epoch, and, as one passed ticket leaves per clock and one epoch ends per clock, at most ``depth`` + 1 behind.
-        sequence_bits = max(ring, max(self._depths) + 2).bit_length() + 1
+        # epoch, and, as a passed ticket leaves in two clocks and one epoch ends per clock, at most twice ``depth`` + 2
+        # behind.
+        sequence_bits = max(ring, 2 * (max(self._depths) + 2)).bit_length() + 1
         current = Signal(sequence_bits)
         oldest = Signal(sequence_bits)
         m.d.comb += self.epoch.eq(current)
@@ -140,10 +141,12 @@ class EpochDrain(wiring.Component):
         tickets = SyncFIFO(width=len(current), depth=depth)
         m.submodules[f"tickets_{number}"] = tickets
         age = (oldest - tickets.r_data)[: len(current)]
-        has_passed = (age != 0) & ~age[-1]
+        # Judged in one clock and taken in the next, in which the next ticket does not yet show.
+        has_passed = Signal(name=f"has_passed_{number}")
+        m.d.sync += has_passed.eq((age != 0) & ~age[-1] & tickets.r_rdy & ~has_passed)
         m.d.comb += [
             tickets.w_data.eq(current),
             tickets.w_en.eq(self.graces[number].valid),
-            tickets.r_en.eq(has_passed & tickets.r_rdy),
-            self.grace_answers[number].valid.eq(has_passed & tickets.r_rdy),
+            tickets.r_en.eq(has_passed),
+            self.grace_answers[number].valid.eq(has_passed),
         ]

@@ -130,8 +130,12 @@ class Add(wiring.Component):
         is_full = Signal()
         lacks_room = Signal()
         lacks_index = Signal()
+        has_all_bundles = Signal()
+        key_places = Signal(2)
         m.d.sync += [
-            is_full.eq((self.live_bundles == config.bundles) | (self.live_keys + key_count > config.keys)),
+            has_all_bundles.eq(self.live_bundles == config.bundles),
+            key_places.eq(Cat(self.live_keys <= config.keys - count for count in (1, 2))),
+            is_full.eq(has_all_bundles | (key_count != 0) & ~key_places.bit_select(key_count == 2, 1)),
             lacks_room.eq(
                 (rows_needed > self.free_places) | ((wildcards_needed != 0) & (wildcards_needed > self.free_wildcards))
             ),
@@ -319,14 +323,15 @@ class Add(wiring.Component):
             with m.State("WORD"):
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 0):
-                    restored = generation_of(self._config, self.request.handle)
-                    m.d.sync += [
-                        self.written_generation.eq(Mux(self.is_restoring, restored, self.generation + 1)),
-                        generation_before.eq(self.generation),
-                        self.next_head.eq(self.link),
-                        words_are_known.eq(1),
-                    ]
-                    m.next = "IDLE"
+                    m.d.sync += [generation_before.eq(self.generation), self.next_head.eq(self.link)]
+                    m.next = "COUNT_UP"
+            with m.State("COUNT_UP"):
+                restored = generation_of(self._config, self.request.handle)
+                m.d.sync += [
+                    self.written_generation.eq(Mux(self.is_restoring, restored, generation_before + 1)),
+                    words_are_known.eq(1),
+                ]
+                m.next = "IDLE"
         return words_are_known, handle_is_used
 
     def _compare_keys(self, m: Module, key_count: Value) -> Signal:

@@ -55,16 +55,18 @@ class IndexWalk(wiring.Component):
         bundles = self._config.bundles
         cursor = Signal(range(bundles + 1))
         left = Signal(range(self.STEP_READS + 1))
-        asked = [Signal(range(bundles), name=f"asked_{clock}") for clock in range(STATE_LATENCY)]
-        is_asked = Signal(STATE_LATENCY)
+        asked = [Signal(range(bundles), name=f"asked_{clock}") for clock in range(STATE_LATENCY + 1)]
+        is_asked = Signal(STATE_LATENCY + 1)
+        was_wanted = Signal()
         is_strung = Signal()
         is_reading = Signal()
         is_at_end = cursor == bundles
         wanted = Mux(self.picks_free, BundleState.FREE, dead_state(~self.sweep_parity))
-        is_picked = is_asked[-1] & (self.check_state.as_value() == wanted)
+        is_picked = is_asked[-1] & was_wanted
         does_ask = self.do_check & self.check_is_taken
         m.d.comb += self.check_index.eq(cursor)
         m.d.sync += [
+            was_wanted.eq(self.check_state.as_value() == wanted),
             asked[0].eq(cursor),
             *(later.eq(earlier) for earlier, later in pairwise(asked)),
             is_asked.eq(Mux(is_picked & ~self.picks_free, 0, Cat(does_ask, is_asked[:-1]))),

@@ -64,7 +64,8 @@ class LiveStore(wiring.Component):
     ``manage_state`` ``STATE_LATENCY`` clocks after that: the stored code, be it one or not. It sees every write
     taken before it.
 
-    ``has_error``: strobe, three clocks after a read that met bits which are no code; collisions are no errors.
+    ``has_error``: strobe, two clocks after the answer to a read that met bits which are no code; a collision is no
+    error.
 
     Latency 2 clocks, one read per reader and clock, one write per clock.
     """
@@ -115,7 +116,8 @@ class LiveStore(wiring.Component):
         is_read = Signal(STATE_LATENCY)
         m.d.sync += is_read.eq(Cat(self.manage_read.do & self.manage_read_is_ready, is_read[:-1]))
         errors.append(is_read[-1] & ~is_known(memory.b_data))
-        m.d.sync += self.has_error.eq(Cat(errors).any())
+        had_error = Signal(len(errors))
+        m.d.sync += [had_error.eq(Cat(errors)), self.has_error.eq(had_error.any())]
         return m
 
     def _elaborate_write(self, m: Module) -> tuple[Signal, Signal, Signal]:

@@ -238,13 +238,16 @@ class Management(wiring.Component):
             given = given | way.given.as_value()
         given_key = Signal(overflow.loaded.shape())
         does_retry = Signal()
-        m.d.sync += [does_retry.eq(keeper.do_retry), given_key.eq(given)]
+        m.d.sync += [
+            does_retry.eq(keeper.do_retry),
+            given_key.eq(given),
+            mover.do_write.eq(placer.do_write_way),
+            mover.do_cancel.eq(placer.do_cancel_way),
+        ]
         m.d.comb += [
             mover.given.eq(given_key),
             mover.do_read.eq(placer.do_read),
             mover.do_move.eq(does_retry),
-            mover.do_write.eq(placer.do_write_way),
-            mover.do_cancel.eq(placer.do_cancel_way),
             mover.has_pending.eq(add.has_pending),
             mover.pending_index.eq(add.index),
             mover.hand_index.eq(overflow.hand.owner.index),
@@ -256,13 +259,22 @@ class Management(wiring.Component):
             placer.has_way_twin.eq(mover.has_twin),
             placer.given_owner.eq(given_key.owner),
         ]
+        # All ways are told the row, so it is registered first, and what is wiped there with it.
+        row = Signal.like(self.ways[0].row)
+        wipes_row = Signal()
+        does_wipe = Signal(2)
+        m.d.sync += [
+            row.eq(Mux(wipe.is_running, wipe.position, sweep.position)),
+            wipes_row.eq(wipe.has_row),
+            does_wipe.eq(Cat(wipe.is_running | keeper.wipe_start, does_wipe[0])),
+        ]
         for number, way in enumerate(self.ways):
             m.d.comb += [
                 way.hand.eq(overflow.hand),
-                way.row.eq(Mux(wipe.is_running, wipe.position, sweep.position)),
-                way.reads_row.eq(sweep.reads_row | wipe.is_running | keeper.wipe_start),
-                way.do_write.eq(mover.way_do_write[number] | sweep.do_clear[number] | wipe.has_row),
-                way.do_clear.eq(sweep.do_clear[number] | wipe.has_row),
+                way.row.eq(row),
+                way.reads_row.eq(sweep.reads_row | does_wipe.any()),
+                way.do_write.eq(mover.way_do_write[number] | sweep.do_clear[number] | wipes_row),
+                way.do_clear.eq(sweep.do_clear[number] | wipes_row),
                 way.do_give.eq(mover.way_do_give[number]),
                 sweep.is_used[number].eq(~way.is_free),
                 sweep.owners[number].eq(way.owner),

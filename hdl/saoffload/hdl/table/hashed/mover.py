@@ -23,7 +23,7 @@ class Mover(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_read``: look at the rows of the hand; 6 clocks later ``is_chosen``, with ``has_twin``: a row holds the
+    Members: ``do_read``: look at the rows of the hand; 7 clocks later ``is_chosen``, with ``has_twin``: a row holds the
     hand's key already. Two clocks after that ``given`` shows what stands in the chosen row. ``do_write`` writes and
     goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move`` instead of ``do_read``:
     the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
@@ -102,7 +102,7 @@ class Mover(wiring.Component):
             m.d.sync += count.eq(count + 1)
         # The chosen row is given all the time: what hangs on it is too wide to wait for a state.
         m.d.comb += self.way_do_give.eq(chosen)
-        m.d.comb += self.was_damaged.eq((count == Way.READ_LATENCY) & self.is_damaged.any())
+        m.d.comb += self.was_damaged.eq((count == Way.DAMAGE_LATENCY) & self.is_damaged.any())
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
@@ -122,7 +122,7 @@ class Mover(wiring.Component):
                 with m.If(asks):
                     m.next = "TWIN"
             # A key that moves has no twin.
-            with m.State("TWIN"):
+            with m.State("TWIN"), m.If(count == Way.READ_LATENCY):
                 with m.If(self.is_twin.any()):
                     m.d.sync += [chosen.eq(self.is_twin), self.has_twin.eq(1)]
                 m.next = "CHOSEN"

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 from .entry import KEY_BITS, found_layout, owner_layout, placed_layout, sizes_of
-from .trees import equal_groups
+from .trees import all_groups, equal_groups
 
 
 class Overflow(wiring.Component):
@@ -23,12 +23,12 @@ class Overflow(wiring.Component):
 
     Parameters: ``config``.
 
-    Members, lookups: ``search`` (as it leaves the last way); ``found``, 4 clocks later.
+    Members, lookups: ``search`` (as it leaves the last way); ``found``, 5 clocks later.
 
     Members, management: ``hand``. ``do_load`` with ``loaded``: the hand in the next clock; ``do_move``: from then on it
     is moving. ``do_keep``: the hand, as it is, becomes the previous one. ``do_drop``: the hand is moving no more.
     ``do_park``: the hand, which must stand for one more clock, goes into an unused place (there must be one).
-    ``place_number`` chooses a place: in the 2nd clock ``place`` shows it, and in the 4th ``place_is_twin`` tells
+    ``place_number`` chooses a place: in the 2nd clock ``place`` shows it, and in the 5th ``place_is_twin`` tells
     whether it is used and holds the hand's key. ``do_write_place`` gives the place ``written_owner``,
     ``do_clear_place`` empties it: the number must have stood for a clock. ``free_count``: unused places, up to 2.
     ``do_wipe``: all goes.
@@ -36,7 +36,7 @@ class Overflow(wiring.Component):
     Latency: changes count for searches presented in the next clock.
     """
 
-    LATENCY = 4
+    LATENCY = 5
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -134,32 +134,39 @@ class Overflow(wiring.Component):
         fields = Array(Cat(place.as_value()[1:]) for place in places)
         groups = equal_groups(Value.cast(self.place.permuted), Value.cast(self.hand.permuted))
         equal = Signal(len(groups), reset_less=True)
-        is_used_q = Signal()
+        all_equal = Signal(len(all_groups(equal)), reset_less=True)
+        was_used = Signal(2)
         m.d.sync += [
             self.place.eq(Cat(place_is_used.bit_select(place_number, 1), fields[place_number])),
             equal.eq(groups),
-            is_used_q.eq(self.place.is_used),
-            self.place_is_twin.eq(equal.all() & is_used_q),
+            all_equal.eq(all_groups(equal)),
+            was_used.eq(Cat(self.place.is_used, was_used[0])),
+            self.place_is_twin.eq(all_equal.all() & was_used[1]),
         ]
 
     def _elaborate_lookups(self, m: Module, entries: list[tuple[Signal, Value]]) -> None:
-        """Clock 0 compares, clock 1 judges, clock 2 joins; one more clock to meet the ways' matches."""
+        """Clock 0 compares, clocks 1 and 2 judge, clock 3 joins; one more clock to meet the ways' matches."""
         config = self._config
         owners = []
         for number, (entry, is_used) in enumerate(entries):
             groups = equal_groups(Value.cast(entry.permuted), self.search)
             equal = Signal(len(groups), name=f"equal_{number}", reset_less=True)
-            is_used_q = Signal(name=f"is_used_{number}_q", reset_less=True)
-            owner = [Signal(owner_layout(config), name=f"owner_{number}_{clock}", reset_less=True) for clock in (1, 2)]
+            all_equal = Signal(len(all_groups(equal)), name=f"all_equal_{number}", reset_less=True)
+            was_used = Signal(2, name=f"was_used_{number}", reset_less=True)
+            owner = [
+                Signal(owner_layout(config), name=f"owner_{number}_{clock}", reset_less=True) for clock in (1, 2, 3)
+            ]
             is_match = Signal(name=f"is_match_{number}", reset_less=True)
             m.d.sync += [
                 equal.eq(groups),
-                is_used_q.eq(is_used),
+                all_equal.eq(all_groups(equal)),
+                was_used.eq(Cat(is_used, was_used[0])),
                 owner[0].eq(entry.owner),
-                is_match.eq(equal.all() & is_used_q),
                 owner[1].eq(owner[0]),
+                is_match.eq(all_equal.all() & was_used[1]),
+                owner[2].eq(owner[1]),
             ]
-            owners.append(Cat(is_match, Mux(is_match, owner[1].as_value(), 0)))
+            owners.append(Cat(is_match, Mux(is_match, owner[2].as_value(), 0)))
         joined = Signal(found_layout(config), reset_less=True)
         total = owners[0]
         for one in owners[1:]:

@@ -128,10 +128,12 @@ class SerialPermutation(wiring.Component):
         state = Signal(KEY_BITS, reset_less=True)
         schedule = Signal(SEED_BITS, reset_less=True)
         rounds_left = Signal(range(self._rounds + 1))
+        is_running = Signal()
         m.d.comb += self.permuted.eq(state)
+        m.d.sync += is_running.eq(self.do_start | (is_running & (rounds_left != 1)))
         with m.If(self.do_start):
             m.d.sync += [state.eq(self.key), schedule.eq(self.seed), rounds_left.eq(self._rounds)]
-        with m.Elif(rounds_left != 0):
+        with m.Elif(is_running):
             m.d.sync += [
                 state.eq(one_round(state, schedule)),
                 schedule.eq(next_schedule(schedule)),

@@ -12,7 +12,7 @@ from .permutation import SEED_BITS, SerialPermutation
 from .timing import STATE_LATENCY
 from .wildcards import NAME, name_of
 
-PLACE_LATENCY = 4
+PLACE_LATENCY = 5
 """Clocks from choosing an overflow place to knowing whether it holds the hand's key."""
 
 OWNER_LATENCY = 2
@@ -110,12 +110,12 @@ class Placer(wiring.Component):
                 with m.If(self.do_check):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
+                m.d.comb += permutation.do_start.eq(1)
                 m.d.sync += self.is_wildcard.eq(self.key_is_wildcard)
                 with m.If(self.key_is_wildcard):
                     m.d.comb += self.do_scan.eq(1)
                     m.next = "SCAN"
                 with m.Else():
-                    m.d.comb += permutation.do_start.eq(1)
                     m.next = "PERMUTE"
 
             with m.State("SCAN"), m.If(self.scan_is_done):

@@ -69,11 +69,18 @@ class Sweep(wiring.Component):
         # Places and wildcards are fewer than the steps: beyond them there is nothing.
         is_used = Signal(count)
         is_there = Cat([1] * sizes.ways, self.position < sizes.overflow, self.position < sizes.wildcards)
-        is_last = self.position == self._steps - 1
-        m.d.comb += is_used.eq(self.is_used & is_there)
+        is_last = Signal()
+        owners = Array(Signal.like(owner.index, name=f"owner_{number}") for number, owner in enumerate(self.owners))
+        m.d.sync += [
+            is_last.eq(self.position == self._steps - 1),
+            is_used.eq(self.is_used & is_there),
+            *(near.eq(owner.index) for near, owner in zip(owners, self.owners, strict=True)),
+        ]
 
-        asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(STATE_LATENCY)]
-        is_asked = Signal(STATE_LATENCY)
+        # The answer is registered before it is judged.
+        asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(STATE_LATENCY + 1)]
+        is_asked = Signal(STATE_LATENCY + 1)
+        was_dead = Signal()
         dead = Signal(count)
         is_at_end = cursor == count
         m.d.comb += self.do_check.eq(has_number)
@@ -81,8 +88,9 @@ class Sweep(wiring.Component):
             asked[0].eq(number),
             *(later.eq(earlier) for earlier, later in pairwise(asked)),
             is_asked.eq(Cat(self.do_check & self.check_is_taken, is_asked[:-1])),
+            was_dead.eq(~self.check_is_live),
         ]
-        with m.If(is_asked[-1] & ~self.check_is_live):
+        with m.If(is_asked[-1] & was_dead):
             m.d.sync += dead.eq(dead | (1 << asked[-1]))
 
         with m.FSM():
@@ -103,7 +111,7 @@ class Sweep(wiring.Component):
                 m.d.comb += self.reads_row.eq(1)
                 with m.If(~has_number | self.check_is_taken):
                     m.d.sync += [
-                        self.check_index.eq(Array(owner.index for owner in self.owners)[cursor]),
+                        self.check_index.eq(owners[cursor]),
                         number.eq(cursor),
                         has_number.eq(~is_at_end & is_used.bit_select(cursor, 1)),
                     ]

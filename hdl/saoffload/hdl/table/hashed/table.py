@@ -33,7 +33,7 @@ class HashedTable(wiring.Component):
 
     Parameters: ``config`` with ``hashed``.
 
-    Latency: key lookups ``KeyLookup.latency(config)`` (28 with 8 ways), handle lookups ``HandleLookup.LATENCY`` (8),
+    Latency: key lookups ``KeyLookup.latency(config)`` (29 with 8 ways), handle lookups ``HandleLookup.LATENCY`` (8),
     deletes ``DeletePipe.LATENCY`` (16), each one per clock, whatever the management does. Ready ``max(bundles,
     way_depth) + 8`` clocks after reset; a flush takes as long and the job that it met. An add takes about 50 clocks,
     ``Mover.CLOCKS_PER_MOVE`` (8) more for each move beyond the second.

@@ -2,11 +2,14 @@
 
 from amaranth.hdl import Cat, Value
 
-GROUP_BITS = 8
+GROUP_BITS = 4
 """Bits compared in one piece: two levels of 4-input look-up tables."""
 
-PARITY_BITS = 16
+PARITY_BITS = 8
 """Bits whose parity is one piece: two levels of 4-input look-up tables."""
+
+JOINED_BITS = 8
+"""Pieces that are joined to a larger one: two levels of 4-input look-up tables."""
 
 
 def equal_groups(left: Value, right: Value) -> Value:
@@ -14,6 +17,11 @@ def equal_groups(left: Value, right: Value) -> Value:
     assert len(left) == len(right)
     lows = range(0, len(left), GROUP_BITS)
     return Value.cast(Cat(left[low : low + GROUP_BITS] == right[low : low + GROUP_BITS] for low in lows))
+
+
+def all_groups(value: Value) -> Value:
+    """One bit per group of bits: whether all of them are 1."""
+    return Value.cast(Cat(value[low : low + JOINED_BITS].all() for low in range(0, len(value), JOINED_BITS)))
 
 
 def parity_groups(value: Value) -> Value:

@@ -8,18 +8,18 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.dual_port import DualPortMemory, WriteCollision
 
 from .entry import KEY_BITS, found_layout, join, owner_layout, placed_layout, rest_of, row_of, sizes_of, stored_layout
-from .trees import equal_groups, parity_groups
+from .trees import all_groups, equal_groups, parity_groups
 
 
 class WayManagement(wiring.Signature):
     """How the management reaches one way, seen from the management.
 
     ``hand``: what would be written, and whose row is read while ``reads_row`` is 0; otherwise ``row`` is. With these
-    held, ``is_free`` and ``owner`` are valid from the 4th clock on, and ``is_twin`` (the row holds the key of the hand)
-    and ``is_damaged`` (its parity is wrong) from the 5th. ``do_write`` writes the hand, used, into the row that is
-    being read, and with ``do_clear``, which goes with ``reads_row``, clears it; the memory is written in the clock
-    after that (``Way.WRITE_DELAY``). ``do_give`` puts what is read on ``given`` in the next clock; without it ``given``
-    is zero. A damaged row is given as unused.
+    held, ``is_free`` and ``owner`` are valid from the 4th clock on, ``is_damaged`` (its parity is wrong) from the 5th,
+    and ``is_twin`` (the row holds the key of the hand) from the 6th. ``do_write`` writes the hand, used, into the row
+    that is being read, and with ``do_clear``, which goes with ``reads_row``, clears it; the memory is written in the
+    clock after that (``Way.WRITE_DELAY``). ``do_give`` puts what is read on ``given`` in the next clock; without it
+    ``given`` is zero. A damaged row is given as unused.
     """
 
     def __init__(self, config: EngineConfig):
@@ -50,17 +50,18 @@ class Way(wiring.Component):
     Parameters: ``config``; ``number``: which way it is.
 
     Members, lookups: ``search`` (a permuted key); ``search_parity`` (the XOR of its bits), 2 clocks after its search;
-    ``next_search`` and ``next_parity``, the same a clock later. ``found``: what the ways before have found, 4 clocks
-    after the search; ``next_found``, 5 clocks after it: that, or this way's match. A row of wrong parity never matches.
+    ``next_search`` and ``next_parity``, the same a clock later. ``found``: what the ways before have found, 5 clocks
+    after the search; ``next_found``, 6 clocks after it: that, or this way's match. A row of wrong parity never matches.
 
     Members, ``management``: see ``WayManagement``.
 
     Latency: as said; one search per clock, always.
     """
 
-    FOUND_LATENCY = 5
+    FOUND_LATENCY = 6
     FREE_LATENCY = 4
-    READ_LATENCY = 5
+    DAMAGE_LATENCY = 5
+    READ_LATENCY = 6
     WRITE_DELAY = 1
 
     def __init__(self, config: EngineConfig, *, number: int):
@@ -87,7 +88,7 @@ class Way(wiring.Component):
         return m
 
     def _elaborate_lookups(self, m: Module, memory: DualPortMemory) -> None:
-        """Clock 0 of a search addresses the memory, clock 2 compares, clock 3 judges, clock 4 joins."""
+        """Clock 0 of a search addresses the memory, clock 2 compares, clocks 3 and 4 judge, clock 5 joins."""
         config = self._config
         search_2 = Signal(KEY_BITS, reset_less=True)
         m.d.comb += memory.a_address.eq(row_of(config, self.search, self._number))
@@ -113,19 +114,24 @@ class Way(wiring.Component):
         stored = self._layout(memory.a_data)
         groups = equal_groups(stored.rest, rest_of(config, search_2, self._number))
         equal = Signal(len(groups), reset_less=True)
-        owner = [Signal(owner_layout(config), name=f"owner_{clock}", reset_less=True) for clock in (3, 4)]
-        other_parity = Signal(reset_less=True)
-        is_used = Signal(reset_less=True)
+        all_equal = Signal(len(all_groups(equal)), reset_less=True)
+        owner = [Signal(owner_layout(config), name=f"owner_{clock}", reset_less=True) for clock in (3, 4, 5)]
+        others = parity_groups(Value.cast(Cat(stored.owner.as_value(), stored.is_used, stored.parity)))
+        other_parities = Signal(len(others), reset_less=True)
+        is_used = Signal(2, reset_less=True)
         is_match = Signal()
         m.d.sync += [
             equal.eq(groups),
-            is_used.eq(stored.is_used & ~collision.collided),
-            other_parity.eq(Cat(stored.owner.as_value(), stored.is_used, stored.parity).xor()),
+            is_used[0].eq(stored.is_used & ~collision.collided),
+            other_parities.eq(others),
             owner[0].eq(stored.owner),
-            is_match.eq(equal.all() & is_used & (other_parity == due_parity)),
+            all_equal.eq(all_groups(equal)),
+            is_used[1].eq(is_used[0] & (other_parities.xor() == due_parity)),
             owner[1].eq(owner[0]),
+            is_match.eq(all_equal.all() & is_used[1]),
+            owner[2].eq(owner[1]),
             self.next_found.is_found.eq(self.found.is_found | is_match),
-            self.next_found.owner.eq(self.found.owner.as_value() | Mux(is_match, owner[1].as_value(), 0)),
+            self.next_found.owner.eq(self.found.owner.as_value() | Mux(is_match, owner[2].as_value(), 0)),
         ]
 
     def _elaborate_management(self, m: Module, memory: DualPortMemory) -> None:
@@ -153,13 +159,14 @@ class Way(wiring.Component):
         # The hand stands for many clocks before it is written, so its parity may take two.
         parities = parity_groups(Value.cast(Cat(owner.as_value(), rest)))
         hand_parities = Signal(len(parities), reset_less=True)
-        m.d.sync += hand_parities.eq(parities)
+        hand_parity = Signal(reset_less=True)
+        m.d.sync += [hand_parities.eq(parities), hand_parity.eq(hand_parities.xor())]
         written = Signal(self._layout)
         m.d.comb += [
             written.is_used.eq(~does_clear),
             written.owner.eq(owner),
             written.rest.eq(rest),
-            written.parity.eq(~does_clear & ~hand_parities.xor()),
+            written.parity.eq(~does_clear & ~hand_parity),
             memory.b_address.eq(row),
             memory.b_do_write.eq(does_write),
             memory.b_write_data.eq(written),
@@ -168,6 +175,8 @@ class Way(wiring.Component):
         stored = self._layout(memory.b_data)
         groups = equal_groups(stored.rest, rest)
         equal = Signal(len(groups), reset_less=True)
+        all_equal = Signal(len(all_groups(equal)), reset_less=True)
+        was_used = Signal()
         parities = parity_groups(Value.cast(memory.b_data))
         read_parities = Signal(len(parities), reset_less=True)
         is_used = Signal()
@@ -177,7 +186,9 @@ class Way(wiring.Component):
             port.owner.eq(stored.owner),
             equal.eq(groups),
             read_parities.eq(parities),
-            port.is_twin.eq(equal.all() & is_used & ~read_parities.xor()),
+            all_equal.eq(all_groups(equal)),
+            was_used.eq(is_used),
+            port.is_twin.eq(all_equal.all() & was_used & ~port.is_damaged),
             port.is_damaged.eq(read_parities.xor()),
         ]
         with m.If(port.do_give):

@@ -29,7 +29,7 @@ class Wildcards(wiring.Component):
     Members, lookups: ``search``; ``found``, 4 clocks later. A cleared entry keeps its owner, so that a lookup which
     matched it before is led to the dead bundle and to no other.
 
-    Members, management: ``do_scan`` with ``name`` (held): after ``wildcards + 5`` clocks at most ``scan_is_done``,
+    Members, management: ``do_scan`` with ``name`` (held): after ``wildcards + 6`` clocks at most ``scan_is_done``,
     with ``has_twin``, ``twin_owner`` (an entry has this name), ``free_count`` (unused entries, up to 2); all until the
     next scan. ``do_write`` gives ``name``, which must still stand in the next clock, and ``written_owner`` to the twin,
     or else to the first unused entry. ``number`` names an entry for the sweep: ``is_used`` and ``owner`` two clocks
@@ -76,12 +76,16 @@ class Wildcards(wiring.Component):
         # What tells all entries something is registered first.
         does_write = Signal()
         does_clear = Signal()
+        is_addressed = Signal(count)
+        is_written = Signal(count)
         written_owner = Signal.like(self.written_owner, reset_less=True)
 
         m.d.sync += [
             address.eq(Mux(is_scanning, cursor, self.number)),
             does_write.eq(self.do_write),
             does_clear.eq(self.do_clear),
+            is_addressed.eq((1 << self.number)[:count]),
+            is_written.eq((1 << write_number)[:count]),
             written_owner.eq(self.written_owner),
             self.is_used.eq(is_used.bit_select(address, 1)),
         ]
@@ -102,9 +106,9 @@ class Wildcards(wiring.Component):
         for entry in range(count):
             # Compared from a register beside the comparator; the readable copy serves the scan.
             stored = Signal(NAME.size, name=f"name_{entry}", reset_less=True)
-            with m.If(does_write & (write_number == entry)):
+            with m.If(does_write & is_written[entry]):
                 m.d.sync += [stored.eq(self.name), is_used[entry].eq(1)]
-            with m.Elif(does_clear & (address == entry)):
+            with m.Elif(does_clear & is_addressed[entry]):
                 m.d.sync += is_used[entry].eq(0)
             groups = equal_groups(stored, self.search)
             equal = Signal(len(groups) + 1, name=f"equal_{entry}", reset_less=True)
@@ -124,16 +128,21 @@ class Wildcards(wiring.Component):
         self, m: Module, name: Value, cursor: Signal, is_scanning: Signal, write_number: Signal
     ) -> None:
         """Read each entry once; remember the one with this name, and the first that is unused."""
-        cursor_q = Signal.like(cursor)
-        cursor_qq = Signal.like(cursor)
-        is_reading = Signal()
-        is_read = Signal()
+        # An entry is read, compared and judged in three clocks.
         is_at_end = cursor == sizes_of(self._config).wildcards
+        cursors = [Signal.like(cursor, name=f"cursor_{clock}") for clock in range(3)]
+        is_reading = Signal(3)
+        groups = equal_groups(name, self.name)
+        equal = Signal(len(groups), reset_less=True)
+        was_used = Signal()
+        owner = Signal.like(self.owner, reset_less=True)
+        is_read = is_reading[-1]
         m.d.sync += [
-            cursor_q.eq(cursor),
-            cursor_qq.eq(cursor_q),
-            is_reading.eq(is_scanning & ~is_at_end),
-            is_read.eq(is_reading),
+            *(later.eq(earlier) for earlier, later in zip([cursor, *cursors], cursors, strict=False)),
+            is_reading.eq(Cat(is_scanning & ~is_at_end, is_reading[:-1])),
+            equal.eq(groups),
+            was_used.eq(self.is_used),
+            owner.eq(self.owner),
         ]
         with m.If(self.do_scan):
             m.d.sync += [
@@ -146,12 +155,12 @@ class Wildcards(wiring.Component):
         with m.Elif(is_scanning):
             with m.If(~is_at_end):
                 m.d.sync += cursor.eq(cursor + 1)
-            with m.Elif(~is_reading & ~is_read):
+            with m.Elif(~is_reading.any()):
                 m.d.sync += [is_scanning.eq(0), self.scan_is_done.eq(1)]
-        with m.If(is_read & self.is_used & (name == self.name)):
-            m.d.sync += [self.has_twin.eq(1), self.twin_owner.eq(self.owner), write_number.eq(cursor_qq)]
-        with m.If(is_read & ~self.is_used):
+        with m.If(is_read & was_used & equal.all()):
+            m.d.sync += [self.has_twin.eq(1), self.twin_owner.eq(owner), write_number.eq(cursors[-1])]
+        with m.If(is_read & ~was_used):
             with m.If(self.free_count != 2):
                 m.d.sync += self.free_count.eq(self.free_count + 1)
             with m.If((self.free_count == 0) & ~self.has_twin):
-                m.d.sync += write_number.eq(cursor_qq)
+                m.d.sync += write_number.eq(cursors[-1])
