@@ -120,10 +120,11 @@ def test_random_traffic(bundles: int, seed: int) -> None:
             seen["waited"] += writes["manage_write"] is not None and not is_done
             assert ctx.get(dut.manage_write_is_ready) == (not did_delete), where
 
-            index, do_read = random.randrange(indices), random.random() < 0.6
+            # Never together with a write of the management.
+            index, do_read = random.randrange(indices), random.random() < 0.9 and writes["manage_write"] is None
             ctx.set(dut.manage_read.do, do_read)
             ctx.set(dut.manage_read.index, index)
-            is_free = writes["manage_write"] is None and not did_delete
+            is_free = not did_delete
             answer = model.manage_read(index) if do_read and is_free else None
             seen["taken"] += answer is not None
             seen["delayed read"] += do_read and answer is None

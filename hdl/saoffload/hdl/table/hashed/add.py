@@ -19,7 +19,7 @@ from .timing import (
     request_to_live,
     way_to_live,
 )
-from .trees import GROUP_BITS, equal_groups
+from .trees import JOINED_BITS, all_groups, equal_groups
 
 
 class Add(wiring.Component):
@@ -338,18 +338,23 @@ class Add(wiring.Component):
         """Whether both keys are the same. The request stands for so long that this may take a few clocks."""
         groups = equal_groups(*(key.as_value() for key in self.request.keys))
         equal = Signal(len(groups), reset_less=True)
+        all_equal = Signal(len(all_groups(equal)), reset_less=True)
         inner_duplicate = Signal()
-        m.d.sync += [equal.eq(groups), inner_duplicate.eq((key_count == 2) & equal.all())]
+        m.d.sync += [
+            equal.eq(groups),
+            all_equal.eq(all_groups(equal)),
+            inner_duplicate.eq((key_count == 2) & all_equal.all()),
+        ]
         return inner_duplicate
 
     def _find_wildcards(self, m: Module) -> Signal:
         """Which of the keys have no destination; in two clocks, for the same reason."""
         is_wildcard = Signal(2)
         for number, key in enumerate(self.request.keys):
-            lows = range(0, layouts.DESTINATION_BITS, 2 * GROUP_BITS)
+            lows = range(0, layouts.DESTINATION_BITS, JOINED_BITS)
             is_set = Signal(len(lows), name=f"is_set_{number}", reset_less=True)
             m.d.sync += [
-                is_set.eq(Cat(key.destination[low : low + 2 * GROUP_BITS].any() for low in lows)),
+                is_set.eq(Cat(key.destination[low : low + JOINED_BITS].any() for low in lows)),
                 is_wildcard[number].eq(~is_set.any()),
             ]
         return is_wildcard

@@ -10,6 +10,9 @@ from saoffload.hdl.dual_port import DualPortMemory, WriteCollision
 from .timing import MEMORY_LATENCY, WORD_LATENCY
 from .trees import parity_groups
 
+WRITTEN_PARITY_BITS = 16
+"""Bits whose parity is one piece on the way to the memory, where the pieces are joined without a register."""
+
 
 class GenerationReader(wiring.Signature):
     """A reader of generations, seen from who reads: the ``generation`` of ``index``, and one clock later ``was_good``.
@@ -162,7 +165,7 @@ class _GenerationCopy(wiring.Component):
         m.submodules.collision = collision = WriteCollision(depth=depth)
         b_index_q = Signal(self._config.index_bits, reset_less=True)
         written_q = Signal(self._config.generation_bits, reset_less=True)
-        written_parities = Signal(len(parity_groups(self.b_write_data)), reset_less=True)
+        written_parities = Signal(len(parity_groups(self.b_write_data, bits=WRITTEN_PARITY_BITS)), reset_less=True)
         do_write_q = Signal()
         a_is_read = Signal(MEMORY_LATENCY)
         b_is_read = Signal(WORD_LATENCY)
@@ -180,7 +183,7 @@ class _GenerationCopy(wiring.Component):
         m.d.sync += [
             b_index_q.eq(self.b_index),
             written_q.eq(self.b_write_data),
-            written_parities.eq(parity_groups(self.b_write_data)),
+            written_parities.eq(parity_groups(self.b_write_data, bits=WRITTEN_PARITY_BITS)),
             do_write_q.eq(self.b_do_write),
             a_is_read.eq(Cat(self.a_do_read, a_is_read[:-1])),
             b_is_read.eq(Cat(self.b_do_read, b_is_read[:-1])),

@@ -60,9 +60,9 @@ class LiveStore(wiring.Component):
     Members, writes: ``delete_write`` is always taken; ``manage_write`` when ``manage_write_is_ready``, that is, if
     there was no ``delete_write`` in the clock before; hold it until then.
 
-    Members, management: ``manage_read.do`` with ``manage_read.index``, held until ``manage_read_is_ready``;
-    ``manage_state`` ``STATE_LATENCY`` clocks after that: the stored code, be it one or not. It sees every write
-    taken before it.
+    Members, management, never in one clock with a ``manage_write``: ``manage_read.do`` with ``manage_read.index``, held
+    until ``manage_read_is_ready``; ``manage_state`` ``STATE_LATENCY`` clocks after that: the stored code, be it one or
+    not. It sees every write taken before it.
 
     ``has_error``: strobe, two clocks after the answer to a read that met bits which are no code; a collision is no
     error.
@@ -140,7 +140,7 @@ class LiveStore(wiring.Component):
         read_q = Signal(self._config.index_bits, reset_less=True)
         m.d.comb += [
             self.manage_write_is_ready.eq(~does_delete[0]),
-            self.manage_read_is_ready.eq(~does_delete[0] & ~self.manage_write.do),
+            self.manage_read_is_ready.eq(~does_delete[0]),
         ]
         m.d.sync += [
             does_delete.eq(Cat(self.delete_write.do, does_delete[0])),

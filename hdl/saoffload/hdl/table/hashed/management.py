@@ -375,12 +375,13 @@ class Management(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                self.state_write.do.eq(add.do_commit),
+                self.state_write.do.eq(add.do_commit & ~mover.do_check),
                 self.state_write.index.eq(add.index),
                 self.state_write.state.eq(add.commit_state),
             ]
         m.d.comb += [
-            add.commit_is_done.eq(self.state_write_is_ready),
+            # Nothing is read in the clock of a write, and only a mover is at work beside an add.
+            add.commit_is_done.eq(self.state_write_is_ready & ~mover.do_check),
             index_walk.free_is_written.eq(self.state_write_is_ready),
         ]
 

@@ -23,7 +23,7 @@ class Mover(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_read``: look at the rows of the hand; 7 clocks later ``is_chosen``, with ``has_twin``: a row holds the
+    Members: ``do_read``: look at the rows of the hand; 8 clocks later ``is_chosen``, with ``has_twin``: a row holds the
     hand's key already. Two clocks after that ``given`` shows what stands in the chosen row. ``do_write`` writes and
     goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move`` instead of ``do_read``:
     the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
@@ -81,6 +81,7 @@ class Mover(wiring.Component):
         count = Signal(range(Way.READ_LATENCY + 2))
         moves = Signal(range(max_moves + 1))
         must_check = Signal()
+        is_choosing = Signal()
         is_checking = Signal(STATE_LATENCY)
         is_checked = Signal()
         is_dead = Signal()
@@ -102,6 +103,7 @@ class Mover(wiring.Component):
             m.d.sync += count.eq(count + 1)
         # The chosen row is given all the time: what hangs on it is too wide to wait for a state.
         m.d.comb += self.way_do_give.eq(chosen)
+        m.d.sync += self.is_chosen.eq(is_choosing & asks)
         m.d.comb += self.was_damaged.eq((count == Way.DAMAGE_LATENCY) & self.is_damaged.any())
         with m.FSM():
             with m.State("IDLE"):
@@ -127,7 +129,7 @@ class Mover(wiring.Component):
                     m.d.sync += [chosen.eq(self.is_twin), self.has_twin.eq(1)]
                 m.next = "CHOSEN"
             with m.State("CHOSEN"):
-                m.d.comb += self.is_chosen.eq(asks)
+                m.d.comb += is_choosing.eq(1)
                 with m.If(asks):
                     with m.If(self.do_write):
                         m.next = "WRITE"

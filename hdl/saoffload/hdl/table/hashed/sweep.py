@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -65,17 +65,24 @@ class Sweep(wiring.Component):
         number = Signal(range(count))
         has_number = Signal()
         is_stuck = Signal()
+        is_reading = Signal()
         pause = Signal(range(Way.READ_LATENCY + 1))
         # Places and wildcards are fewer than the steps: beyond them there is nothing.
         is_used = Signal(count)
         is_there = Cat([1] * sizes.ways, self.position < sizes.overflow, self.position < sizes.wildcards)
         is_last = Signal()
-        owners = Array(Signal.like(owner.index, name=f"owner_{number}") for number, owner in enumerate(self.owners))
-        m.d.sync += [
-            is_last.eq(self.position == self._steps - 1),
-            is_used.eq(self.is_used & is_there),
-            *(near.eq(owner.index) for near, owner in zip(owners, self.owners, strict=True)),
-        ]
+        # What the candidates hold is taken while they are read, and then shifted: the first is the one at the cursor.
+        owners = [Signal.like(owner.index, name=f"owner_{number}") for number, owner in enumerate(self.owners)]
+        waits = Signal(count)
+        does_shift = Signal()
+        m.d.sync += [is_last.eq(self.position == self._steps - 1), is_used.eq(self.is_used & is_there)]
+        with m.If(does_shift):
+            m.d.sync += [waits.eq(waits >> 1), *(first.eq(second) for first, second in pairwise(owners))]
+        with m.Elif(is_reading):
+            m.d.sync += [
+                waits.eq(self.is_used & is_there),
+                *(near.eq(owner.index) for near, owner in zip(owners, self.owners, strict=True)),
+            ]
 
         # The answer is registered before it is judged.
         asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(STATE_LATENCY + 1)]
@@ -102,7 +109,7 @@ class Sweep(wiring.Component):
                 with m.If(self.do_step):
                     m.next = "READ"
             with m.State("READ"):
-                m.d.comb += self.reads_row.eq(1)
+                m.d.comb += [self.reads_row.eq(1), is_reading.eq(1)]
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 0):
                     m.next = "CHECK"
@@ -110,11 +117,8 @@ class Sweep(wiring.Component):
                 # One candidate after the other comes into a register, from where its owner is asked for.
                 m.d.comb += self.reads_row.eq(1)
                 with m.If(~has_number | self.check_is_taken):
-                    m.d.sync += [
-                        self.check_index.eq(owners[cursor]),
-                        number.eq(cursor),
-                        has_number.eq(~is_at_end & is_used.bit_select(cursor, 1)),
-                    ]
+                    m.d.comb += does_shift.eq(1)
+                    m.d.sync += [self.check_index.eq(owners[0]), number.eq(cursor), has_number.eq(waits[0])]
                     with m.If(~is_at_end):
                         m.d.sync += cursor.eq(cursor + 1)
                 with m.If(is_at_end & ~has_number & ~is_asked.any()):

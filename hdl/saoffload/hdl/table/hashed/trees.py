@@ -2,11 +2,11 @@
 
 from amaranth.hdl import Cat, Value
 
-GROUP_BITS = 4
-"""Bits compared in one piece: two levels of 4-input look-up tables."""
+GROUP_BITS = 2
+"""Bits compared in one piece: one 4-input look-up table."""
 
-PARITY_BITS = 8
-"""Bits whose parity is one piece: two levels of 4-input look-up tables."""
+PARITY_BITS = 4
+"""Bits whose parity is one piece: one 4-input look-up table."""
 
 JOINED_BITS = 8
 """Pieces that are joined to a larger one: two levels of 4-input look-up tables."""
@@ -24,6 +24,6 @@ def all_groups(value: Value) -> Value:
     return Value.cast(Cat(value[low : low + JOINED_BITS].all() for low in range(0, len(value), JOINED_BITS)))
 
 
-def parity_groups(value: Value) -> Value:
+def parity_groups(value: Value, *, bits: int = PARITY_BITS) -> Value:
     """The parities of the groups of a value: their XOR is the parity of the whole."""
-    return Value.cast(Cat(value[low : low + PARITY_BITS].xor() for low in range(0, len(value), PARITY_BITS)))
+    return Value.cast(Cat(value[low : low + bits].xor() for low in range(0, len(value), bits)))
