@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_walk_prints_what_people_read(tmp_path: Path) -> None:
     assert "OK: 8 visited, 8 deleted, 0 not found; 0 bundles left" in ran.stdout
     assert ran.stdout.endswith("RTL and model agree\n")
     assert "m_axi_araddr" in waves.read_text()
+
+
+@pytest.mark.rtl
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs iverilog, which no Python package brings")
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+def test_icarus_knows_unknown_values_and_meets_none(tmp_path: Path, preset: str) -> None:
+    waves = tmp_path / "waves.fst"
+    arguments = Inputs(tmp_path).arguments("--preset", preset, "--simulator", "icarus", "--waves", str(waves))
+    ran = run_command("walk", *arguments)
+    assert ran.returncode == 0, ran.stderr
+    assert "RTL and model agree" in ran.stdout
+    assert waves.stat().st_size > 0
 
 
 @pytest.mark.rtl

@@ -20,10 +20,18 @@ CLOCK_NS = CLOCK_PS / 1000
 RESET_CLOCKS = 8
 PACKET_PATH_INPUTS = (
     "key_request_valid",
-    "handle_request_valid",
+    "key_request_spi",
+    "key_request_destination",
+    "key_request_family",
+    "key_request_protocol",
     "key_retire_valid",
+    "key_retire_epoch",
+    "handle_request_valid",
+    "handle_request_handle",
     "handle_retire_valid",
+    "handle_retire_epoch",
 )
+"""All of them: an unknown address of a memory is an unknown parity, where the simulator knows unknown values."""
 
 
 class DrivenEngine:

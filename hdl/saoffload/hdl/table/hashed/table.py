@@ -6,7 +6,7 @@ from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.dual_port import DualPortMemory
-from saoffload.hdl.table.drain import EpochDrain, UnretiredLimit
+from saoffload.hdl.table.packet_path import REUSE, PacketPath, connect_packet_path
 from saoffload.hdl.table.signature import TableSignature
 
 from .delete_pipe import DeletePipe
@@ -17,12 +17,6 @@ from .key_lookup import KeyLookup
 from .live import LiveStore
 from .management import Management
 from .way import Way
-
-KEY, HANDLE = 0, 1
-"""The two kinds of lookups, as the drain numbers them."""
-
-COMPLETIONS, REUSE = 0, 1
-"""Who asks the drain for grace periods: completions, and the reuse of indices."""
 
 
 class HashedTable(wiring.Component):
@@ -64,46 +58,13 @@ class HashedTable(wiring.Component):
         m.submodules.management = management = Management(config)
         m.submodules.live = live = LiveStore(config)
         m.submodules.generations = generations = GenerationStore(config)
-        m.submodules.drain = drain = EpochDrain(config, depths=(config.completion_depth, 1))
+        m.submodules.packet_path = path = PacketPath(config)
         m.submodules.key_lookup = key_lookup = KeyLookup(config)
         m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
         m.submodules.delete_pipe = delete_pipe = DeletePipe(config)
 
-        # Packet path: requests in while there is room, answers out with their epoch, retires to the drain.
-        sides = (
-            (KEY, key_lookup, self.key_requests, self.key_answers, self.key_retires, self.key_request_is_waiting),
-            (
-                HANDLE,
-                handle_lookup,
-                self.handle_requests,
-                self.handle_answers,
-                self.handle_retires,
-                self.handle_request_is_waiting,
-            ),
-        )
-        for kind, lookup, requests, answers, retires, is_waiting in sides:
-            m.submodules[f"limit_{kind}"] = limit = UnretiredLimit(limit=config.unretired_limit)
-            connect(m, flipped(retires), drain.retires[kind])
-            m.d.comb += [
-                requests.ready.eq(limit.has_room),
-                is_waiting.eq(requests.valid & ~limit.has_room),
-                lookup.do_request.eq(requests.valid & requests.ready),
-                limit.do_request.eq(lookup.do_request),
-                limit.do_retire.eq(drain.did_retire[kind]),
-                answers.valid.eq(lookup.did_answer),
-                answers.payload.epoch.eq(drain.epoch),
-                drain.did_answer[kind].eq(lookup.did_answer),
-            ]
-            with m.If(lookup.answer.hit & ~management.gate_is_closed):
-                m.d.comb += [
-                    answers.payload[field].eq(lookup.answer[field])
-                    for field in ("hit", "handle", "sa_number", "direction", "context")
-                ]
-        m.d.comb += [
-            key_lookup.key.eq(self.key_requests.payload),
-            handle_lookup.handle.eq(self.handle_requests.payload.handle),
-            self.bad_retire.eq(drain.bad_retire),
-        ]
+        connect_packet_path(m, path, self, key_lookup=key_lookup, handle_lookup=handle_lookup)
+        m.d.comb += path.gate_is_closed.eq(management.gate_is_closed)
 
         # Receive: past the ways one after the other, then past the overflow; wildcards beside them.
         search, parity, found = key_lookup.search, key_lookup.search_parity, None
@@ -159,10 +120,8 @@ class HashedTable(wiring.Component):
         connect(m, management.state_write, live.manage_write)
         connect(m, management.words, generations.manage)
         connect(m, management.link, generations.link)
-        connect(m, management.graces, drain.graces[REUSE])
-        connect(m, drain.grace_answers[REUSE], management.grace_answers)
-        connect(m, flipped(self.graces), drain.graces[COMPLETIONS])
-        connect(m, drain.grace_answers[COMPLETIONS], flipped(self.grace_answers))
+        connect(m, management.graces, path.graces[REUSE])
+        connect(m, path.grace_answers[REUSE], management.grace_answers)
         for port in ("adds", "flushes", "end_restores"):
             connect(m, flipped(getattr(self, port)), getattr(management, port))
         for port in ("add_answers", "flush_answers"):
