@@ -12,10 +12,11 @@ CLOCKS = 2000
 
 
 @pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("is_small", [False, True])
 @pytest.mark.parametrize(("high", "watched"), [(1, 0), (1, 1), (2, 1), (5, 0), (5, 4), (5, 5), (16, 0), (16, 15)])
-def test_the_watched_number_is_known_in_every_clock(high: int, watched: int, seed: int) -> None:
+def test_the_watched_number_is_known_in_every_clock(high: int, watched: int, seed: int, *, is_small: bool) -> None:
     random = Random(f"{seed} {high} {watched}")
-    dut = WatchedCount(high=high, watched=watched)
+    dut = WatchedCount(high=high, watched=watched, is_small=is_small)
     seen = {"there": 0, "elsewhere": 0, "both": 0}
 
     async def main(ctx: Any) -> None:

@@ -22,7 +22,7 @@ class HashSizes:
     #: Rounds of the keyed permutation; fewer than 8 are for simulation, where nobody attacks.
     rounds: int = 8
     #: Keys that an add displaces at most before it parks the last one.
-    max_moves: int = 500
+    max_moves: int = 300
 
     def __post_init__(self) -> None:
         if self.ways not in (2, 4, 8):

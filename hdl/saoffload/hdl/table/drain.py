@@ -14,20 +14,23 @@ from .watched_count import WatchedCount
 class UnretiredLimit(wiring.Component):
     """Lets a lookup request in only while fewer than ``limit`` answers of its kind are not retired.
 
+    Parameters: ``limit``; ``is_small``: see ``WatchedCount``.
+
     Members: ``do_request`` (a request was taken), ``do_retire`` (an answer was retired), ``has_room``.
 
     Latency: ``has_room`` is a register and follows in the next clock; it never lets one request too many in.
     """
 
-    def __init__(self, *, limit: int):
+    def __init__(self, *, limit: int, is_small: bool = False):
         if limit < 2:
             raise ValueError(f"limit must be at least 2, got {limit}")
         self._limit = limit
+        self._is_small = is_small
         super().__init__({"do_request": In(1), "do_retire": In(1), "has_room": Out(1, init=1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.count = count = WatchedCount(high=self._limit, watched=self._limit - 1)
+        m.submodules.count = count = WatchedCount(high=self._limit, watched=self._limit - 1, is_small=self._is_small)
         m.d.comb += [count.does_add.eq(self.do_request), count.does_remove.eq(self.do_retire)]
         m.d.sync += self.has_room.eq(self.do_retire | (self.has_room & ~(count.is_watched & self.do_request)))
         return m
@@ -120,7 +123,7 @@ class EpochDrain(wiring.Component):
             retired.eq(Cat(retire.valid & (retire.payload.epoch == number) for number in range(ring))),
         ]
         for number in range(ring):
-            count = WatchedCount(high=self._config.unretired_limit, watched=0)
+            count = WatchedCount(high=self._config.unretired_limit, watched=0, is_small=self._config.prefers_block_ram)
             m.submodules[f"count_{kind}_{number}"] = count
             m.d.comb += [
                 removes[number].eq(retired[number] & (answered[number] | ~count.is_watched)),

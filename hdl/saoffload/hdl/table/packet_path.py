@@ -69,7 +69,9 @@ class PacketPath(wiring.Component):
         m = Module()
         m.submodules.drain = drain = EpochDrain(self._config, depths=(self._config.completion_depth, 1))
         for number, kind in enumerate(KINDS):
-            m.submodules[f"{kind}_limit"] = limit = UnretiredLimit(limit=self._config.unretired_limit)
+            m.submodules[f"{kind}_limit"] = limit = UnretiredLimit(
+                limit=self._config.unretired_limit, is_small=self._config.prefers_block_ram
+            )
             requests, answers = getattr(self, f"{kind}_requests"), getattr(self, f"{kind}_answers")
             do_request, answer = getattr(self, f"{kind}_do_request"), getattr(self, f"{kind}_answer")
             connect(m, flipped(getattr(self, f"{kind}_retires")), drain.retires[number])

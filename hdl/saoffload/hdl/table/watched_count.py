@@ -12,7 +12,8 @@ class WatchedCount(wiring.Component):
     behind: the count is that of a clock ago, and a clock before that it was compared with the numbers that are two
     steps or less from ``watched``. Which of these matters is told by the changes since.
 
-    Parameters: ``high``, the largest count; ``watched``, from 0 to ``high``. Raises ``ValueError`` for others.
+    Parameters: ``high``, the largest count; ``watched``, from 0 to ``high``; ``is_small`` compares the count itself:
+    for parts where cells are scarcer than time. Raises ``ValueError`` for other numbers.
 
     Members: ``does_add``, ``does_remove``: in any clock, both too; never beyond 0 or ``high``. ``is_watched``: the
     count, with all changes of earlier clocks, is ``watched``.
@@ -20,15 +21,22 @@ class WatchedCount(wiring.Component):
     Latency: a change shows in the next clock.
     """
 
-    def __init__(self, *, high: int, watched: int):
+    def __init__(self, *, high: int, watched: int, is_small: bool = False):
         if not 0 <= watched <= high:
             raise ValueError(f"watched must be 0 to {high}, got {watched}")
         self._high = high
         self._watched = watched
+        self._is_small = is_small
         super().__init__({"does_add": In(1), "does_remove": In(1), "is_watched": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        if self._is_small:
+            count = Signal(range(self._high + 1))
+            m.d.sync += count.eq(count + self.does_add - self.does_remove)
+            m.d.comb += self.is_watched.eq(count == self._watched)
+            return m
+
         # Whether there was more, or less, after the last clock and after the one before it.
         rises = Signal(2)
         falls = Signal(2)
