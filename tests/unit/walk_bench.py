@@ -74,6 +74,8 @@ class Read:
     beats: deque[tuple[int, int, bool, bool, bool]]
     is_silent: bool
     is_lost: bool = False
+    #: Of the next word.
+    number: int = 0
 
 
 @dataclass
@@ -123,7 +125,11 @@ class ReadPort:
                 content = int.from_bytes(self.memory.read(word, WORD), "little")
                 if failed:
                     content ^= 0x5555_AAAA_3333_CCCC
-                ctx.set(dut.beats.payload, {"id": read.id, "data": content, "failed": failed, "is_final": is_final})
+                ctx.set(
+                    dut.beats.payload,
+                    {"id": read.id, "data": content, "number": read.number, "failed": failed, "is_final": is_final},
+                )
+                read.number += 1
                 self.beat_log.append((self.clock, word))
 
             request = dut.reads.payload
