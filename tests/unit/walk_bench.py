@@ -12,6 +12,7 @@ from tests.unit.streams import Stalls, never
 
 WORD = 8
 PAGE = 4096
+LINE = 512
 
 
 class Memory:
@@ -162,7 +163,7 @@ class ReadPort:
 
     def _accept(self, read_id: int, address: int, beat_count: int, *, is_lost: bool) -> None:
         assert address % WORD == 0
-        assert 1 <= beat_count <= 3
+        assert 1 <= beat_count <= 3 or (beat_count == LINE // WORD and address % LINE == 0)
         assert address // PAGE == (address + beat_count * WORD - 1) // PAGE, f"{address:#x} crosses 4 KB"
         self.log.append((self.clock, read_id, address, beat_count))
         words = [address + WORD * n for n in range(beat_count)]

@@ -33,10 +33,14 @@ class Decision(wiring.Component):
         A command begins.
     do_mark : ``In(contexts)``
         Strobes: these are aborted.
-    has_picked, picked_context : Out
-        An address to be judged, of this context: it is, in a clock in which ``lane_is_offered`` is 0.
-    lane_is_offered : In
+    has_picked, picked_context, picked_is_taken : Out, Out, In
+        An address to be judged, of this context.
+    lane_is_taken : In
         The ``Next`` of a word on its way is judged instead.
+    has_node, is_from_buffer, buffer_is_bad, buffer_failed : In
+        See :class:`.LinePool`: the node asked for comes from a line buffer; the node before it did.
+    gives_up, context_given_up, can_give_up : In, In, Out
+        A promised node does not come from a buffer.
     looked_at, abi, is_first, is_delete : In, Out, Out, Out
         Of a context, in the same clock.
     word_context, is_over, is_part_over, failed, is_bad : In
@@ -51,13 +55,17 @@ class Decision(wiring.Component):
         See :class:`.Watch`.
     do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
         In the clock of ``is_judged``: it is decided, and this is what.
+    do_wake, wake_context : Out
+        The node that was asked for is to be read by demand, because no buffer has it, or not whole.
+    is_promised : ``Out(contexts)``
+        The node that this context waits for comes from a buffer.
     do_second : Out
         The second part of the node of ``word_context`` is to be read.
     do_wait : ``Out(contexts)``
         Strobes: the wait for a read begins.
-    is_deleting : Out
-        ``context`` is a delete by register.
-    is_waiting, is_aborted, has_ended, deletes_by_register : ``Out(contexts)``
+    is_deleting, is_deciding_first : Out
+        ``context`` is a delete by register; it is first.
+    is_waiting, is_aborted, has_ended, deletes_by_register, abis_are_x86 : ``Out(contexts)``
     abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
         A clock after the decision.
     """
@@ -77,7 +85,18 @@ class Decision(wiring.Component):
                 "do_mark": In(each),
                 "has_picked": Out(1),
                 "picked_context": Out(context),
-                "lane_is_offered": In(1),
+                "picked_is_taken": In(1),
+                "lane_is_taken": In(1),
+                "has_node": In(1),
+                "is_from_buffer": In(1),
+                "buffer_is_bad": In(1),
+                "buffer_failed": In(1),
+                "gives_up": In(1),
+                "context_given_up": In(context),
+                "can_give_up": Out(1),
+                "do_wake": Out(1),
+                "wake_context": Out(context),
+                "is_promised": Out(each),
                 "looked_at": In(context),
                 "abi": Out(Abi),
                 "is_first": Out(1),
@@ -109,10 +128,12 @@ class Decision(wiring.Component):
                 "do_second": Out(1),
                 "do_wait": Out(each),
                 "is_deleting": Out(1),
+                "is_deciding_first": Out(1),
                 "is_waiting": Out(each),
                 "is_aborted": Out(each),
                 "has_ended": Out(each),
                 "deletes_by_register": Out(each),
+                "abis_are_x86": Out(each),
                 "abandons": Out(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
             }
         )
@@ -120,26 +141,26 @@ class Decision(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         each = self._config.contexts
-        is_x86_q, is_first_q, is_late_q, is_expired_q, wants_judge_q = (
-            Signal(each, name=name) for name in ("is_x86_q", "is_first_q", "is_late_q", "is_expired_q", "wants_judge_q")
+        is_first_q, is_late_q, is_expired_q, wants_judge_q = (
+            Signal(each, name=name) for name in ("is_first_q", "is_late_q", "is_expired_q", "wants_judge_q")
         )
         m.submodules.turn = turn = RoundRobin(width=each)
 
         # Who is judged next, of those who are not judged as their words come.
         m.d.comb += [
             turn.requests.eq(wants_judge_q),
-            turn.do_take.eq(turn.is_any & (~self.has_picked | ~self.lane_is_offered)),
+            turn.do_take.eq(turn.is_any & (~self.has_picked | self.picked_is_taken)),
         ]
         with m.If(turn.do_take):
             m.d.sync += [self.picked_context.eq(turn.index), wants_judge_q.bit_select(turn.index, 1).eq(0)]
-        with m.If(~self.has_picked | ~self.lane_is_offered):
+        with m.If(~self.has_picked | self.picked_is_taken):
             m.d.sync += self.has_picked.eq(turn.is_any)
 
         def of(bits: Value, context: Value) -> Value:
             return Value.cast(bits.bit_select(context, 1))
 
         m.d.comb += [
-            self.abi.eq(Mux(of(is_x86_q, self.looked_at), Abi.X86, Abi.X64)),
+            self.abi.eq(Mux(of(self.abis_are_x86, self.looked_at), Abi.X86, Abi.X64)),
             self.is_first.eq(of(is_first_q, self.looked_at)),
             self.is_delete.eq(of(self.deletes_by_register, self.looked_at)),
         ]
@@ -149,7 +170,7 @@ class Decision(wiring.Component):
         lane_is_judged_q = Signal()
         was_over_q = Signal()
         m.d.sync += [
-            is_from_lane_q.eq(self.lane_is_offered),
+            is_from_lane_q.eq(self.lane_is_taken),
             lane_is_judged_q.eq(is_from_lane_q),
             was_over_q.eq(is_from_lane_q & self.is_over),
         ]
@@ -161,16 +182,30 @@ class Decision(wiring.Component):
         is_called_off = of(self.pending, context) & is_aborted
         is_expired = Signal()
         is_whole = Signal()
+        is_due = Signal()
+        does_fail = Signal()
         m.d.comb += [
             self.is_deleting.eq(of(self.deletes_by_register, context)),
+            self.is_deciding_first.eq(is_first),
             is_whole.eq(of(self.is_waiting, context) & (was_over_q | is_over_now)),
-            is_expired.eq(~lane_is_judged_q & of(is_expired_q, context) & ~is_late),
-            self.do_settle.eq(
-                self.is_judged & Mux(lane_is_judged_q, is_whole, is_first | is_late | is_expired | is_called_off)
+            is_expired.eq(~lane_is_judged_q & ~self.is_from_buffer & of(is_expired_q, context) & ~is_late),
+            is_due.eq(
+                Mux(
+                    self.is_from_buffer,
+                    ~self.buffer_failed,
+                    Mux(lane_is_judged_q, is_whole, is_first | is_late | is_expired | is_called_off),
+                )
             ),
+            self.do_settle.eq(self.is_judged & is_due),
+            # A node out of a buffer is read once more by demand if a word of it failed.
+            does_fail.eq(self.is_judged & self.is_from_buffer & self.buffer_failed),
+            self.can_give_up.eq(~does_fail),
+            self.do_wake.eq(does_fail | self.gives_up),
+            self.wake_context.eq(Mux(does_fail, context, self.context_given_up)),
         ]
 
-        has_failed, is_bad = of(self.failed, context), of(self.is_bad, context)
+        has_failed = of(self.failed, context) & ~self.is_from_buffer
+        is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, of(self.is_bad, context))
         is_stopped = Mux(is_first, is_aborted & self.is_deleting, is_aborted | has_failed | is_expired | is_bad)
         has_node = ~is_first | self.is_deleting
         can_go_on = Signal()
@@ -221,7 +256,9 @@ class Decision(wiring.Component):
             self.do_second.eq(self.is_part_over & is_word_waiting),
             self.do_wait.eq(
                 Cat(
-                    (self.do_ask & (context == number)) | (self.do_second & (self.word_context == number))
+                    (self.do_ask & (context == number))
+                    | (self.do_second & (self.word_context == number))
+                    | (self.do_wake & (self.wake_context == number))
                     for number in range(each)
                 )
             ),
@@ -236,7 +273,10 @@ class Decision(wiring.Component):
         m.d.sync += self.is_aborted.eq(self.is_aborted | self.do_mark)
         with m.If(of(self.pending & self.is_aborted, in_turn)):
             m.d.sync += of(wants_judge_q, in_turn).eq(1)
-        with m.If(self.do_expire):
+        with m.If(self.do_wake):
+            m.d.sync += of(self.is_promised, self.wake_context).eq(0)
+        # A wait for a buffer ends otherwise.
+        with m.If(self.do_expire & ~of(self.is_promised, self.expired_context)):
             m.d.sync += [of(is_expired_q, self.expired_context).eq(1), of(wants_judge_q, self.expired_context).eq(1)]
         with m.If(is_late_now):
             m.d.sync += [of(is_late_q, self.word_context).eq(1), of(wants_judge_q, self.word_context).eq(1)]
@@ -246,17 +286,19 @@ class Decision(wiring.Component):
                 of(is_late_q, context).eq(0),
                 of(is_expired_q, context).eq(0),
                 of(self.is_waiting, context).eq(self.do_ask),
+                of(self.is_promised, context).eq(self.do_ask & self.has_node),
                 of(self.has_ended, context).eq(self.do_end),
             ]
         with m.If(self.do_start):
             start = self.start_context
             m.d.sync += [
-                of(is_x86_q, start).eq(self.start_abi == Abi.X86),
+                of(self.abis_are_x86, start).eq(self.start_abi == Abi.X86),
                 of(is_first_q, start).eq(1),
                 of(is_late_q, start).eq(0),
                 of(is_expired_q, start).eq(0),
                 of(wants_judge_q, start).eq(1),
                 of(self.is_waiting, start).eq(0),
+                of(self.is_promised, start).eq(0),
                 of(self.has_ended, start).eq(0),
                 of(self.is_aborted, start).eq(self.start_is_aborted),
                 of(self.deletes_by_register, start).eq(self.start_is_delete),

@@ -29,14 +29,17 @@ class Judge(wiring.Component):
     -------
     do_start, start_context, start_budget : In
         A walk begins. A budget of 0 means 2**32 - 1.
-    is_offered, offered_context, offered_address : In
-        An address to be judged. Clock 0.
-    looked_at : Out
-        The context of clock 1; about it are ``abi``, ``is_first`` and ``is_delete`` (In): a delete by register, which
-        counts as one node with nothing behind it.
+    is_offered, is_question, offered_context, offered_address : In
+        An address to be judged. Clock 0. ``is_question``: it is about no context, only ``check`` is asked, for a node
+        of x64.
+    is_looking, looked_at : Out
+        The context of clock 1, unless that is a question; about it are ``abi``, ``is_first`` and ``is_delete`` (In): a
+        delete by register, which counts as one node with nothing behind it.
     check : ``Out(WindowCheckSignature)``
     is_judged, context, address, abi_q : Out
         Clock 2: what follows is about this address, and so is ``check``'s answer.
+    has_answer : Out
+        Clock 2: ``check``'s answer is to a question.
     is_null, is_misaligned, is_met, is_too_long : Out
         ``is_met``: it is the address saved last.
     do_settle : ``In(1)``
@@ -62,14 +65,17 @@ class Judge(wiring.Component):
                 "start_context": In(context),
                 "start_budget": In(COUNT_BITS),
                 "is_offered": In(1),
+                "is_question": In(1),
                 "offered_context": In(context),
                 "offered_address": In(LIST_ADDRESS_BITS),
+                "is_looking": Out(1),
                 "looked_at": Out(context),
                 "abi": In(Abi),
                 "is_first": In(1),
                 "is_delete": In(1),
                 "check": Out(WindowCheckSignature(config)),
                 "is_judged": Out(1),
+                "has_answer": Out(1),
                 "context": Out(context),
                 "address": Out(LIST_ADDRESS_BITS),
                 "abi_q": Out(Abi),
@@ -97,18 +103,20 @@ class Judge(wiring.Component):
         m.submodules.saved = saved = LutMemory(shape=kept_bits, depth=depth)
 
         # Clock 1.
-        is_looking_q = Signal()
+        is_question_q = Signal()
         address_q = self.check.address
         ordinal = Signal(COUNT_BITS)
         offered_q = Signal(LIST_ADDRESS_BITS)
         m.d.sync += [
-            is_looking_q.eq(self.is_offered),
+            self.is_looking.eq(self.is_offered & ~self.is_question),
+            is_question_q.eq(self.is_question),
+            self.has_answer.eq(is_question_q),
             self.looked_at.eq(self.offered_context),
             offered_q.eq(self.offered_address),
         ]
         m.d.comb += [
             address_q.eq(offered_q),
-            self.check.abi.eq(self.abi),
+            self.check.abi.eq(Mux(is_question_q, Abi.X64, self.abi)),
             budgets.do_write.eq(self.do_start),
             budgets.write_address.eq(self.start_context),
             # The largest number there is stands for none.
@@ -124,7 +132,7 @@ class Judge(wiring.Component):
         next_ordinal_q = Signal(COUNT_BITS)
         is_due_q = Signal()
         m.d.sync += [
-            self.is_judged.eq(is_looking_q),
+            self.is_judged.eq(self.is_looking),
             self.context.eq(self.looked_at),
             self.address.eq(offered_q),
             self.abi_q.eq(self.abi),

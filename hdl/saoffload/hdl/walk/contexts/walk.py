@@ -1,6 +1,6 @@
 """Many lists at once: the parts of the walker of contexts, wired, and the windows."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Opcode
@@ -14,6 +14,8 @@ from .deletes import Deletes
 from .dispatch import Dispatch
 from .judge import Judge
 from .lane import Lane
+from .line_pool import LinePool
+from .offers import Offers
 from .records import Records
 from .reporter import Reporter
 from .watch import Watch
@@ -46,6 +48,7 @@ class ContextWalk(WalkComponent):
         m.submodules.judge = judge = Judge(config)
         m.submodules.records = records = Records(config)
         m.submodules.decision = decision = Decision(config)
+        m.submodules.offers = offers = Offers(config)
         m.submodules.asks = asks = AskQueue(config)
         m.submodules.deletes_ = deletes = Deletes(config)
         m.submodules.watch = watch = Watch(waiters=config.contexts)
@@ -57,16 +60,30 @@ class ContextWalk(WalkComponent):
         connect(m, judge.check, windows.check)
         connect(m, flipped(self.beats), lane.beats)
         connect(m, asks.reads, flipped(self.reads))
-        connect(m, decision.abandons, flipped(self.abandons))
         connect(m, deletes.deletes, flipped(self.deletes))
         connect(m, flipped(self.delete_answers), deletes.delete_answers)
         connect(m, reporter.results, flipped(self.results))
         connect(m, flipped(self.commands), dispatch.commands)
 
         self._connect_start(m, dispatch, records, judge, deletes, aborts, decision)
-        self._connect_lane(m, lane, judge, records, decision)
+        self._connect_lane(m, lane, judge, records, decision, offers)
         self._connect_decision(m, decision, judge, asks, lane, deletes, watch, windows, aborts)
-        self._connect_end(m, decision, records, judge, deletes, reporter, dispatch)
+        handle, handle_is_buffered = Value.cast(0), Value.cast(0)
+        if config.line_buffers:
+            handle, handle_is_buffered = self._add_pool(m, decision, judge, asks, offers, watch, windows, dispatch)
+        else:
+            connect(m, decision.abandons, flipped(self.abandons))
+        self._connect_end(
+            m,
+            decision,
+            records,
+            judge,
+            deletes,
+            reporter,
+            dispatch,
+            buffered_handle=handle,
+            handle_is_buffered=handle_is_buffered,
+        )
 
         m.d.comb += [
             windows.is_locked.eq(self.window_is_locked | self.is_active | self.busy_ids.any()),
@@ -118,7 +135,9 @@ class ContextWalk(WalkComponent):
             decision.start_is_aborted.eq(self.command_is_aborted | (self.do_abort & (self.abort_tag == command.tag))),
         ]
 
-    def _connect_lane(self, m: Module, lane: Lane, judge: Judge, records: Records, decision: Decision) -> None:
+    def _connect_lane(
+        self, m: Module, lane: Lane, judge: Judge, records: Records, decision: Decision, offers: Offers
+    ) -> None:
         m.d.comb += [
             records.do_write_next.eq(lane.has_next),
             records.next.eq(lane.next),
@@ -126,11 +145,18 @@ class ContextWalk(WalkComponent):
             records.handle.eq(lane.handle),
             records.word_context.eq(lane.context),
             records.picked_context.eq(decision.picked_context),
-            # What comes from the bus cannot wait.
-            judge.is_offered.eq(lane.next_is_coming | decision.has_picked),
-            judge.offered_context.eq(Mux(lane.next_is_coming, lane.next_context, decision.picked_context)),
-            judge.offered_address.eq(Mux(lane.next_is_coming, lane.next_address, records.picked_next)),
-            decision.lane_is_offered.eq(lane.next_is_coming),
+            offers.lane_offers.eq(lane.next_is_coming),
+            offers.lane_context.eq(lane.next_context),
+            offers.lane_address.eq(lane.next_address),
+            offers.picked_offers.eq(decision.has_picked),
+            offers.picked_context.eq(decision.picked_context),
+            offers.picked_address.eq(records.picked_next),
+            judge.is_offered.eq(offers.is_offered),
+            judge.is_question.eq(offers.is_question),
+            judge.offered_context.eq(offers.context),
+            judge.offered_address.eq(offers.address),
+            decision.lane_is_taken.eq(offers.lane_is_taken),
+            decision.picked_is_taken.eq(offers.picked_is_taken),
             decision.word_context.eq(lane.context),
             decision.is_over.eq(lane.is_over),
             decision.is_part_over.eq(lane.is_part_over),
@@ -177,6 +203,9 @@ class ContextWalk(WalkComponent):
             lane.ask_address.eq(judge.address),
             lane.ask_abi.eq(judge.abi_q),
             asks.do_ask.eq(decision.do_ask),
+            asks.ask_is_parked.eq(decision.has_node),
+            asks.do_wake.eq(decision.do_wake),
+            asks.wake_context.eq(decision.wake_context),
             asks.context.eq(judge.context),
             asks.address.eq(check.bus_address),
             asks.abi.eq(judge.abi_q),
@@ -199,6 +228,9 @@ class ContextWalk(WalkComponent):
         deletes: Deletes,
         reporter: Reporter,
         dispatch: Dispatch,
+        *,
+        buffered_handle: Value,
+        handle_is_buffered: Value,
     ) -> None:
         # A visit: one clock after its decision, when the handle can be read in any case.
         address_q = Signal(LIST_ADDRESS_BITS)
@@ -212,7 +244,9 @@ class ContextWalk(WalkComponent):
         ]
         m.d.comb += [
             records.visited_context.eq(self.visited_context),
-            self.visited_handle.eq(Mux(is_delete_q, address_q, records.visited_handle)),
+            self.visited_handle.eq(
+                Mux(is_delete_q, address_q, Mux(handle_is_buffered, buffered_handle, records.visited_handle))
+            ),
             deletes.do_push.eq(self.visited_node),
             deletes.context.eq(self.visited_context),
             deletes.handle.eq(self.visited_handle),
@@ -235,3 +269,70 @@ class ContextWalk(WalkComponent):
             dispatch.do_free.eq(reporter.do_free),
             dispatch.freed_context.eq(reporter.context),
         ]
+
+    def _add_pool(
+        self,
+        m: Module,
+        decision: Decision,
+        judge: Judge,
+        asks: AskQueue,
+        offers: Offers,
+        watch: Watch,
+        windows: WindowTable,
+        dispatch: Dispatch,
+    ) -> tuple[Value, Value]:
+        """The line buffers. Returns the handle of the node that was visited, if it came from them, and whether."""
+        m.submodules.pool = pool = LinePool(self._config)
+        check = windows.check
+        connect(m, pool.lines, asks.lines)
+        is_alone_q = Signal()
+        busy = ~dispatch.is_free
+        m.d.sync += is_alone_q.eq((busy & (busy - 1)[: len(busy)]) == 0)
+        m.d.comb += [
+            pool.beats.valid.eq(self.beats.valid),
+            pool.beats.payload.eq(self.beats.payload),
+            pool.busy_ids.eq(self.busy_ids),
+            pool.abis_are_x86.eq(decision.abis_are_x86),
+            pool.is_looking.eq(judge.is_looking),
+            pool.looked_at.eq(judge.looked_at),
+            pool.look_address.eq(judge.check.address),
+            pool.is_judged.eq(judge.is_judged),
+            pool.context.eq(judge.context),
+            pool.address.eq(judge.address),
+            pool.node_address.eq(judge.node_address),
+            pool.is_first.eq(decision.is_deciding_first),
+            pool.do_ask.eq(decision.do_ask),
+            pool.do_end.eq(decision.do_end),
+            pool.has_answer.eq(judge.has_answer),
+            pool.is_allowed.eq(check.is_allowed),
+            pool.window.eq(check.window),
+            pool.bus_address.eq(check.bus_address),
+            offers.buffer_offers.eq(pool.offers),
+            pool.offer_is_taken.eq(offers.buffer_is_taken),
+            offers.question_offers.eq(pool.question_offers),
+            pool.question_is_taken.eq(offers.question_is_taken),
+            decision.has_node.eq(pool.has_node),
+            decision.is_from_buffer.eq(pool.judged_is_mine),
+            decision.buffer_is_bad.eq(pool.is_bad),
+            decision.buffer_failed.eq(pool.failed),
+            decision.gives_up.eq(pool.gives_up),
+            decision.context_given_up.eq(pool.context_given_up),
+            pool.can_give_up.eq(decision.can_give_up),
+            pool.is_expired.eq(watch.is_expired),
+            pool.expired_context.eq(watch.waiter),
+            pool.is_aborted.eq(decision.is_aborted),
+            pool.is_alone.eq(is_alone_q),
+            # A demand is abandoned in one clock only; a line can wait.
+            self.abandons.valid.eq(decision.abandons.valid | pool.abandons.valid),
+            self.abandons.payload.eq(pool.abandons.payload),
+            pool.abandons.ready.eq(~decision.abandons.valid),
+        ]
+        with m.If(decision.abandons.valid):
+            m.d.comb += self.abandons.payload.eq(decision.abandons.payload)
+        for number in range(self._config.line_buffers):
+            m.d.comb += [
+                offers.buffer_contexts[number].eq(pool.offer_contexts[number]),
+                offers.buffer_addresses[number].eq(pool.offer_addresses[number]),
+                offers.questions[number].eq(pool.questions[number]),
+            ]
+        return pool.handle, pool.handle_is_mine
