@@ -69,6 +69,7 @@ class Bed:
         self.active: dict[int, Ran] = {}
         self.answered: list[tuple[int, bool]] = []
         self.clock = 0
+        self.windows: Sequence[tuple[int, int, int]] = ()
         self.monitors = [
             Monitor(self.dut.results, "results"),
             Monitor(self.dut.reads, "reads"),
@@ -118,8 +119,13 @@ class Bed:
         )
         assert not self.active
         assert not self.activity.values[-1]
+        for _, _, address, count in self.reads.log:
+            assert any(bus <= address and address + 8 * count <= bus + size for _, size, bus in self.windows), (
+                f"{count} words at {address:#x} are outside the windows"
+            )
 
     async def set_windows(self, ctx: Any, windows: Sequence[tuple[int, int, int]]) -> None:
+        self.windows = windows
         for index, (base, size, bus_base) in enumerate(windows):
             payload = {"index": index, "base": base, "size": size, "bus_base": bus_base}
             await send(ctx, self.dut.window_writes, payload)
@@ -474,8 +480,7 @@ def test_abort_reaches_all_commands_of_its_tag() -> None:
         ctx.set(bed.dut.do_abort, 1)
         await ctx.tick()
         ctx.set(bed.dut.do_abort, 0)
-        for _ in range(7):
-            results.append(await receive(ctx, bed.dut.results))
+        results.extend([await receive(ctx, bed.dut.results) for _ in range(7)])
 
     bed.run(bench)
     assert (
