@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.end_to_end.command import run_command
 from tests.end_to_end.inputs import HANDLES, Inputs, bundle
+
+from saoffload.sim.cli.app import run
 
 
 def duplicate_keys(inputs: Inputs) -> None:
@@ -123,9 +126,28 @@ def test_missing_tool(missing: str, hint: str, tmp_path: Path) -> None:
         (["build", "breadboard"], "ulx3s-85f, icebreaker"),
         (["build", "icebreaker", "--seed", "none"], "--seed"),
         (["demo", "--waves", "waves.txt"], ".vcd or .fst"),
+        (["bench", "walk", "--list", "linked"], "contiguous24, contiguous24_down, slots32"),
+        (["bench", "walk", "--latency", "0"], "1 to 4095"),
+        (["bench", "walk", "--latency", "4096"], "1 to 4095"),
+        (["bench", "walk", "--latency", "long"], "--latency"),
+        (["bench", "walk", "--nodes", "15"], "16 to 100000"),
+        (["bench", "walk", "--nodes", "100001"], "16 to 100000"),
+        (["bench", "walk", "--seed", "-1"], "--seed"),
+        (["bench", "walk", "--preset", "enormous"], "tiny, small, medium, large, huge"),
+        (["bench", "walk", "--plot", "walks.pdf"], ".png or .svg"),
+        (["bench", "walk", "--plot", "/nowhere/walks.svg"], "/nowhere"),
         (["fly"], "--help"),
         (["walk"], "--image"),
     ],
 )
 def test_other_commands(arguments: list[str], hint: str) -> None:
     assert_refused(arguments, hint)
+
+
+def test_a_plot_without_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert run(["bench", "walk", "--plot", str(tmp_path / "walks.svg")]) == 2
+    expected = "error: matplotlib is not installed; install what this command needs: pip install 'saoffload[sim]'\n"
+    assert capsys.readouterr() == ("", expected)

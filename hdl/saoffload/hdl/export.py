@@ -81,7 +81,12 @@ def to_rtlil(config: EngineConfig) -> str:
 
 
 def to_verilog(config: EngineConfig) -> str:
-    """Verilog of one engine, one module hierarchy under ``saoffload``. The same configuration gives the same text.
+    """Verilog of one engine, one module hierarchy under ``saoffload``. The same configuration gives the same text."""
+    return lowered(to_rtlil(config))
+
+
+def lowered(rtlil_text: str) -> str:
+    """RTLIL as Verilog that every simulator runs.
 
     Amaranth's own converter keeps processes as ``always @*``. One that only assigns constants then waits for a change
     of nothing: no simulator ever runs it. So every process becomes assignments and flip-flops here.
@@ -90,7 +95,7 @@ def to_verilog(config: EngineConfig) -> str:
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     yosys = find_yosys(lambda version: version >= (0, 40))
     commands = [
-        f"read_rtlil <<rtlil\n{to_rtlil(config)}\nrtlil",
+        f"read_rtlil <<rtlil\n{rtlil_text}\nrtlil",
         "proc",
         "opt_clean",
         "memory_collect",

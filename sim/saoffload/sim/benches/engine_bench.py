@@ -26,9 +26,9 @@ PACKET_PATH_INPUTS = (
 )
 
 
-class EngineBench:
-    """The ``dut`` under a clock of 10 ns, with a ``driver`` on its registers and a ``trace`` of its walks. The
-    packet path is silent. Without a memory: a bench brings the one it needs.
+class DrivenEngine:
+    """The ``dut`` under a clock of 10 ns, with a ``driver`` on its registers. The packet path is silent. Nothing here
+    wakes while the driver waits.
     """
 
     def __init__(self, dut: Any) -> None:
@@ -41,7 +41,6 @@ class EngineBench:
         master = AxiLiteMaster(bus, dut.aclk, dut.aresetn, reset_active_level=False)
         transport = CocotbTransport(master, clock_period_ns=CLOCK_NS, irq=dut.irq)
         self.driver = Driver(transport, clock_hz=1e9 / CLOCK_NS)
-        self.trace = Trace(dut, dut.aclk)
 
     async def reset(self) -> None:
         """Resets the engine and waits until it is ready, in restore mode."""
@@ -55,6 +54,14 @@ class EngineBench:
     def milliseconds(clocks: float) -> float:
         """How long so many clocks last."""
         return clocks * CLOCK_PS * 1e-9
+
+
+class EngineBench(DrivenEngine):
+    """A driven engine with a ``trace`` of its walks. Without a memory: a bench brings the one it needs."""
+
+    def __init__(self, dut: Any) -> None:
+        super().__init__(dut)
+        self.trace = Trace(dut, dut.aclk)
 
 
 def bundle_from_json(entry: Mapping[str, Any]) -> Bundle:

@@ -17,8 +17,8 @@ _HELP = """IPsec SA offload in hardware: walk delete lists on the real RTL, comp
 
 Begin with **saoffload demo**. Then give **saoffload walk** a memory image, a table file and the address of a list.
 
-Exit codes: 0 all is well; 1 RTL and model differ, or a bitstream misses its clock; 2 bad input or a missing tool,
-explained in one line on stderr.
+Exit codes: 0 all is well; 1 RTL and model differ, a measured walk goes wrong, or a bitstream misses its clock; 2 bad
+input or a missing tool, explained in one line on stderr.
 """
 
 app = typer.Typer(

