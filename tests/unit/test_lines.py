@@ -202,7 +202,7 @@ def _cure_demand(bed: Bed) -> None:
         port.faults = faults if beat_count == 64 else {}
         accept(read_id, address, beat_count, is_lost=is_lost)
 
-    port._accept = accept_line  # type: ignore[method-assign]
+    port._accept = accept_line
 
 
 @pytest.mark.usefixtures("eager")
@@ -217,9 +217,9 @@ def test_a_list_changed_under_the_walker_ends() -> None:
         addresses = contiguous(0x2_0000, 120, X64, slot=random.choice([24, 32]))
         lay_list(memory, addresses)
 
-        async def bench(ctx: Any, bed: Bed = bed) -> None:
+        async def bench(ctx: Any, bed: Bed = bed, head: int = addresses[0]) -> None:
             await bed.set_windows(ctx, [WINDOW])
-            await bed.submit(ctx, 1, Command(head=addresses[0], budget=400), Outcome(Status.OK, 0, ()))
+            await bed.submit(ctx, 1, Command(head=head, budget=400), Outcome(Status.OK, 0, ()))
             await bed.collect(ctx, 1)
 
         async def change(ctx: Any, memory: Memory = memory, addresses: list[int] = addresses) -> None:

@@ -213,14 +213,44 @@ PRESETS: dict[str, EngineConfig] = {
             counter_width=32,
             prefers_block_ram=True,
         ),
-        EngineConfig(name="small", bundles=64, keys=96, hashed=HashSizes(ways=4, way_depth=32, wildcards=96)),
-        EngineConfig(name="medium", bundles=256, keys=384, hashed=HashSizes(ways=4, way_depth=128, wildcards=96)),
-        EngineConfig(name="large", bundles=4096, keys=4096, context_width=0, hashed=HashSizes(ways=4, way_depth=1024)),
-        EngineConfig(name="huge", bundles=16384, keys=16384, context_width=0, hashed=HashSizes(ways=8, way_depth=2048)),
+        EngineConfig(
+            name="small", bundles=64, keys=96, contexts=2, hashed=HashSizes(ways=4, way_depth=32, wildcards=96)
+        ),
+        EngineConfig(
+            name="medium",
+            bundles=256,
+            keys=384,
+            id_width=4,
+            contexts=4,
+            line_buffers=1,
+            lines=8,
+            hashed=HashSizes(ways=4, way_depth=128, wildcards=96),
+        ),
+        EngineConfig(
+            name="large",
+            bundles=4096,
+            keys=4096,
+            context_width=0,
+            id_width=5,
+            contexts=8,
+            line_buffers=1,
+            hashed=HashSizes(ways=4, way_depth=1024),
+        ),
+        EngineConfig(
+            name="huge",
+            bundles=16384,
+            keys=16384,
+            context_width=0,
+            id_width=6,
+            contexts=16,
+            line_buffers=2,
+            completion_depth=32,
+            hashed=HashSizes(ways=8, way_depth=2048),
+        ),
     )
 }
-"""The engines we build and measure: ``tiny`` (a parallel CAM) for iCE40, the others (hash tables) for ECP5. ``large``
-fits the block RAM of an LFE5U-25F, ``huge`` that of an LFE5U-85F; in both every row is a key."""
+"""The engines we build and measure: ``tiny`` (a parallel CAM, a serial walker) for iCE40, the others (hash tables) for
+ECP5. ``large`` fits the block RAM of an LFE5U-25F, ``huge`` that of an LFE5U-85F; in both every row is a key."""
 
 
 def preset(name: str) -> EngineConfig:

@@ -12,14 +12,17 @@ from .strobes import number, strobes
 
 @dataclass
 class Command:
-    """One command as the walker ran it. ``taken`` and ``posted`` are clocks; ``posted`` is None until its completion
-    entered the completion queue. ``found`` holds the table's answers to ``nodes``, in order.
+    """One command as the walker ran it, in one of its contexts. ``taken``, ``ended`` and ``posted`` are clocks; the
+    latter are None until its result was taken, and until its completion entered the completion queue. ``found`` holds
+    the table's answers to ``nodes``, in order.
     """
 
     tag: int
     taken: int
+    context: int
     nodes: list[tuple[int, int]] = field(default_factory=list)
     found: list[bool] = field(default_factory=list)
+    ended: int | None = None
     posted: int | None = None
 
 
@@ -64,9 +67,9 @@ class Trace:
     async def _watch_commands(self) -> None:
         dut = self._dut
         async for clock in strobes(self._clock, dut.trace_command_valid):
-            command = Command(number(dut.trace_command_tag), clock)
+            command = Command(number(dut.trace_command_tag), clock, number(dut.trace_command_context))
             self.commands.append(command)
-            self._contexts[number(dut.trace_command_context)] = command
+            self._contexts[command.context] = command
 
     async def _watch_nodes(self) -> None:
         dut = self._dut
@@ -86,9 +89,12 @@ class Trace:
 
     async def _watch_results(self) -> None:
         dut = self._dut
-        async for _ in strobes(self._clock, dut.trace_result_valid):
+        async for clock in strobes(self._clock, dut.trace_result_valid):
             is_flush = bool(dut.trace_result_is_flush.value == 1)
-            self._results.append(None if is_flush else self._contexts[number(dut.trace_result_context)])
+            command = None if is_flush else self._contexts[number(dut.trace_result_context)]
+            if command is not None:
+                command.ended = clock
+            self._results.append(command)
 
     async def _watch_completions(self) -> None:
         async for clock in strobes(self._clock, self._dut.trace_completion_valid):
