@@ -279,6 +279,7 @@ def test_abort_in_many_clocks_of_a_walk_from_lines() -> None:
             ctx.set(bed.dut.do_abort, 1)
             await ctx.tick()
             ctx.set(bed.dut.do_abort, 0)
+            ctx.set(bed.dut.abort_tag, 0)
 
         bed.run(bench, abort, drain=300)
         ran = bed.ran[7]

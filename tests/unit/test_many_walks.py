@@ -430,6 +430,7 @@ def test_abort_in_every_clock_of_many_short_walks(latency: int, address_stalls: 
             ctx.set(bed.dut.do_abort, 1)
             await ctx.tick()
             ctx.set(bed.dut.do_abort, 0)
+            ctx.set(bed.dut.abort_tag, 0)
             while not ctx.get(bed.dut.abort_is_done):
                 await ctx.tick()
             matches.append(ctx.get(bed.dut.abort_matches))
@@ -480,6 +481,7 @@ def test_abort_reaches_all_commands_of_its_tag() -> None:
         ctx.set(bed.dut.do_abort, 1)
         await ctx.tick()
         ctx.set(bed.dut.do_abort, 0)
+        ctx.set(bed.dut.abort_tag, 0)
         results.extend([await receive(ctx, bed.dut.results) for _ in range(7)])
 
     bed.run(bench)

@@ -645,6 +645,7 @@ async def abort_after(ctx: Any, bed: Bed, clock_count: int, tag: int) -> bool:
     ctx.set(bed.dut.do_abort, 1)
     await ctx.tick()
     ctx.set(bed.dut.do_abort, 0)
+    ctx.set(bed.dut.abort_tag, 0)
     while not ctx.get(bed.dut.abort_is_done):
         await ctx.tick()
     return bool(ctx.get(bed.dut.abort_matches))
@@ -714,6 +715,7 @@ def test_abort_before_acceptance(way: str, is_delete: bool) -> None:
             ctx.set(bed.dut.abort_tag, bed.tag + 1)
             await bed.submit(ctx, command, opcode=opcode, is_aborted=way == "queued")
             ctx.set(bed.dut.do_abort, 0)
+            ctx.set(bed.dut.abort_tag, 0)
             await bed.check(ctx, command, Outcome(Status.ABORTED, 0 if is_delete else head, ()))
 
     bed.run(bench)

@@ -25,7 +25,7 @@ class WalkSignature(wiring.Signature):
         Belongs to the command on offer: it was aborted in the queue.
     do_abort, abort_tag : ``In(1)``, ``In(32)``
         Strobe, at most in every fourth clock: abort what carries this tag, also the command that is taken in this
-        clock. The tag stands until the next strobe.
+        clock.
     abort_is_done, abort_matches : ``Out(1)``
         Strobe, 1 to 3 clocks after ``do_abort``; with it ``abort_matches``: an active command carries ``abort_tag`` and
         will be ABORTED for it.

@@ -22,7 +22,7 @@ class Aborts(wiring.Component):
     do_start, start_context, start_tag : In
         This context carries this tag from now on. One that starts in the clock of an abort or later is not meant.
     do_abort, abort_tag : In
-        At most in every fourth clock; the tag stands until the next.
+        At most in every fourth clock.
     is_undecided : ``In(contexts)``
         It is still open how this context's command ends.
     do_mark : ``Out(contexts)``
@@ -53,8 +53,9 @@ class Aborts(wiring.Component):
         # Those that were there at the abort: a command that starts behind it is not meant.
         is_meant_q = Signal(self._contexts)
         m.d.sync += [is_first_q.eq(self.do_abort), is_second_q.eq(is_first_q), self.is_done.eq(is_second_q)]
+        tag_q = Signal(TAG_BITS)
         with m.If(self.do_abort):
-            m.d.sync += is_meant_q.eq(self.is_undecided)
+            m.d.sync += [is_meant_q.eq(self.is_undecided), tag_q.eq(self.abort_tag)]
 
         marks = []
         for number in range((self._contexts + 1) // TAGS_PER_MEMORY):
@@ -65,7 +66,7 @@ class Aborts(wiring.Component):
                 tags.write_address.eq(self.start_context[0]),
                 tags.write_data.eq(self.start_tag),
                 tags.read_addresses[0].eq(is_second_q),
-                is_equal.eq(tags.read_data[0] == self.abort_tag),
+                is_equal.eq(tags.read_data[0] == tag_q),
             ]
             marks += [is_equal & is_first_q, is_equal & is_second_q]
         m.d.comb += self.do_mark.eq(Cat(marks)[: self._contexts] & is_meant_q & self.is_undecided)
