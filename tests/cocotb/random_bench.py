@@ -82,14 +82,21 @@ class RandomBench(EngineBench):
         """From reset to quiesced. Raises ``AssertionError`` at the first difference from the model."""
         self.trace.clear()
         self.bursts.clear()
-        self.ram.failing = scenario.failing_beats
         self.ram.write(0, bytes(scenario.memory))
         await self.reset()
         has = self.driver.capabilities
+        # This memory fails whole words of the bus: on a wide one, two beats at a time.
+        per_word = has.data_width // 64
+        failing = {
+            beat // (8 * per_word) * 8 * per_word + 8 * half
+            for beat in scenario.failing_beats
+            for half in range(per_word)
+        }
+        self.ram.failing = failing
         table = SaTable(bundles=has.bundles, keys=has.keys, ipv6=has.has_ipv6, context_width=has.context_width)
         memory = Memory()
         memory.add(0, scenario.memory)
-        for beat in scenario.failing_beats:
+        for beat in failing:
             memory.fail(beat)
         model = Engine(
             memory=memory, windows=WindowTable(count=has.window_count, address_width=has.address_width), table=table
