@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from math import inf
 from random import Random
 from typing import Any
 
@@ -21,6 +20,7 @@ from saoffload.host.windows import Window as HostWindow
 from saoffload.sim.benches.bursts import Burst, flaws
 from saoffload.sim.benches.engine_bench import EngineBench
 from saoffload.sim.benches.strobes import number, strobes
+from saoffload.sim.benches.trace import Command as TracedCommand
 from saoffload.sim.jobs import answer_job, report_progress
 from saoffload.sim.model import AddResult, Bundle, Engine, Memory, Opcode, SaTable, WindowTable
 from saoffload.sim.model import Command as ModelCommand
@@ -65,6 +65,8 @@ class RandomBench(EngineBench):
         for is_stalled, channel in zip(PAUSE[job["stall"]], (self.ram.ar_channel, self.ram.r_channel), strict=True):
             if is_stalled:
                 channel.set_pause_generator(_pauses(stalls))
+        #: "serial", "contexts" or "lines": how this engine reads.
+        self.reads_by: str = job["reads_by"]
         self.bursts: list[Burst] = []
         cocotb.start_soon(self._watch_reads())
 
@@ -78,16 +80,23 @@ class RandomBench(EngineBench):
 
     async def run_round(self, scenario: Scenario) -> Counter[str]:
         """From reset to quiesced. Raises ``AssertionError`` at the first difference from the model."""
-        self.trace.commands.clear()
+        self.trace.clear()
         self.bursts.clear()
-        self.ram.failing = scenario.failing_beats
         self.ram.write(0, bytes(scenario.memory))
         await self.reset()
         has = self.driver.capabilities
+        # This memory fails whole words of the bus: on a wide one, two beats at a time.
+        per_word = has.data_width // 64
+        failing = {
+            beat // (8 * per_word) * 8 * per_word + 8 * half
+            for beat in scenario.failing_beats
+            for half in range(per_word)
+        }
+        self.ram.failing = failing
         table = SaTable(bundles=has.bundles, keys=has.keys, ipv6=has.has_ipv6, context_width=has.context_width)
         memory = Memory()
         memory.add(0, scenario.memory)
-        for beat in scenario.failing_beats:
+        for beat in failing:
             memory.fail(beat)
         model = Engine(
             memory=memory, windows=WindowTable(count=has.window_count, address_width=has.address_width), table=table
@@ -122,6 +131,14 @@ class RandomBench(EngineBench):
         )
         assert expected.result is not AddResult.NOT_READY
 
+    def _is_of(self, burst: Burst, traced: TracedCommand) -> bool:
+        """Whether this read was made for that command. A context reads with the ID of its number; without contexts the
+        commands walk one after the other.
+        """
+        assert traced.ended is not None, f"command {traced.tag} has no result"
+        is_mine = self.reads_by == "serial" or burst.id == traced.context
+        return is_mine and traced.taken <= burst.clock <= traced.ended
+
     async def _run_commands(self, commands: list[Command], follower: Follower) -> None:
         driver = self.driver.commands
         aborts = []
@@ -153,10 +170,9 @@ class RandomBench(EngineBench):
         await self.driver.commands.abort(tag)
 
     async def _check_end(self, scenario: Scenario, follower: Follower) -> Counter[str]:
-        commands, jobs, table = self.trace.commands, follower.jobs, follower.model.table
-        ends = [*(command.taken for command in commands[1:]), inf]
-        for traced, end in zip(commands, ends, strict=False):
-            follower.check_reads(traced, [burst for burst in self.bursts if traced.taken <= burst.clock < end])
+        jobs, table = follower.jobs, follower.model.table
+        for traced in self.trace.commands if self.reads_by != "lines" else ():
+            follower.check_reads(traced, [burst for burst in self.bursts if self._is_of(burst, traced)])
         assert follower.failure is None, follower.failure
         found = flaws(self.bursts, [(window.bus_base, window.size) for window in scenario.windows])
         assert not found, found[0]
@@ -181,8 +197,8 @@ async def random_walks(dut: Any) -> None:
 
 
 async def run_job(dut: Any, job: dict[str, Any]) -> dict[str, int]:
-    """``seed``, ``first_round``, and either ``nodes`` to reach or, with ``rounds``, how many. The result counts
-    statuses, nodes and rounds. An error names its round.
+    """``reads_by`` (see ``RandomBench``), ``seed``, ``first_round``, and either ``nodes`` to reach or, with ``rounds``,
+    how many. The result counts statuses, nodes and rounds. An error names its round.
     """
     bench = RandomBench(dut, job)
     total: Counter[str] = Counter()

@@ -7,6 +7,7 @@ A failure names its seed, round and stall pattern; the same round alone runs aga
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,27 +23,35 @@ SEED = int(os.environ.get("SAOFFLOAD_SEED", "1"))
 SIMULATOR = os.environ.get("SAOFFLOAD_SIMULATOR", "verilator")
 #: Nothing is a power of two, so that every bound is its own.
 ODD = EngineConfig(name="odd", bundles=12, keys=15, context_width=8, windows=3, command_depth=5, completion_depth=4)
+WALKERS = {
+    "serial": ODD,
+    "contexts": replace(ODD, contexts=3),
+    "lines": replace(ODD, contexts=3, line_buffers=1, lines=8, id_width=4, data_width=128),
+}
+"""By how they read."""
 
 pytestmark = pytest.mark.rtl
 
 
-@pytest.fixture(scope="module")
-def simulation() -> Simulation:
-    return build(engine_verilog(ODD), top=TOP, simulator=SIMULATOR)
+@pytest.fixture(scope="module", params=WALKERS)
+def walker(request: pytest.FixtureRequest) -> tuple[str, Simulation]:
+    return request.param, build(engine_verilog(WALKERS[request.param]), top=TOP, simulator=SIMULATOR)
 
 
-def job_of(stall: str, nodes: int) -> Iterator[tuple[str, Any]]:
-    yield from {"seed": SEED, "stall": stall, "first_round": 0, "nodes": nodes}.items()
+def job_of(reads_by: str, stall: str, nodes: int) -> Iterator[tuple[str, Any]]:
+    job = {"reads_by": reads_by, "seed": SEED, "stall": stall, "first_round": 0, "nodes": nodes}
+    yield from job.items()
     if "SAOFFLOAD_ROUND" in os.environ:
         yield "first_round", int(os.environ["SAOFFLOAD_ROUND"])
         yield "rounds", 1
 
 
 @pytest.mark.parametrize("stall", PAUSE)
-def test_random_walks(simulation: Simulation, stall: str) -> None:
-    job = dict(job_of(stall, NODES // len(PAUSE)))
+def test_random_walks(walker: tuple[str, Simulation], stall: str) -> None:
+    reads_by, simulation = walker
+    job = dict(job_of(reads_by, stall, NODES // len(PAUSE)))
     total = run(simulation, bench=BENCH, job=job)
-    print(f"seed {SEED}, stall pattern {stall}: {total}")
+    print(f"{reads_by}, seed {SEED}, stall pattern {stall}: {total}")
     if "rounds" not in job:
         assert total["nodes"] >= NODES // len(PAUSE)
         assert 0 < total["deleted"] < total["nodes"]

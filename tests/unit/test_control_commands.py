@@ -1,5 +1,6 @@
 """The control room and its commands: doorbells, completions, aborts and flushes; the test plays the walker."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
@@ -192,7 +193,18 @@ def iter_stalls(random: Random) -> Iterator[bool]:
 # Abort, flush
 
 
-def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown() -> None:
+async def answer_aborts(ctx: Any, dut: Any, delay: int) -> None:
+    """The walker's side of an abort: it is done so many clocks later, at most before the next one."""
+    clocks = deque([0] * delay)
+    while True:
+        _, _, do_abort = await ctx.tick().sample(dut.do_abort)
+        clocks.append(do_abort)
+        ctx.set(dut.abort_is_done, clocks[1])
+        clocks.popleft()
+
+
+@pytest.mark.parametrize("delay", [1, 3])
+def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown(delay: int) -> None:
     bed = Bed(replace(TINY, command_depth=4))
     aborts = Probe(bed.dut.do_abort)
 
@@ -210,9 +222,13 @@ def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown() -> None:
             await ctx.tick().repeat(2)
         assert marks == [1, 0, 1]
         await bed.write(ctx, Register.ABORT, 2)
+        for _ in range(delay - 1):
+            await ctx.tick()
         assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 1
         ctx.set(dut.abort_matches, 1)
         await bed.write(ctx, Register.ABORT, 2)
+        for _ in range(delay - 1):
+            await ctx.tick()
         assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 1
 
     async def watch(ctx: Any) -> None:
@@ -220,17 +236,21 @@ def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown() -> None:
             if do_abort:
                 tags.append(tag)
 
+    async def answer(ctx: Any) -> None:
+        await answer_aborts(ctx, bed.dut, delay)
+
     tags: list[int] = []
 
     async def prepare(ctx: Any) -> None:
         ctx.set(bed.dut.is_ready, 1)
 
-    simulate(bed.dut, prepare, bench, monitors=[*bed.monitors.values(), aborts], background=[bed.grant, watch])
+    simulate(bed.dut, prepare, bench, monitors=[*bed.monitors.values(), aborts], background=[bed.grant, watch, answer])
     assert tags == [1, 2, 2]
     assert len(aborts.high_clocks) == 3
 
 
-def test_aborts_among_writes_at_full_speed() -> None:
+@pytest.mark.parametrize("delay", [1, 3])
+def test_aborts_among_writes_at_full_speed(delay: int) -> None:
     """An abort looks for its tag for some clocks: the next writes, as fast as the bus takes them, must not matter."""
     bed = Bed()
     tags: list[int] = []
@@ -241,6 +261,9 @@ def test_aborts_among_writes_at_full_speed() -> None:
         async for _, _, do_abort, tag in ctx.tick().sample(bed.dut.do_abort, bed.dut.abort_tag):
             if do_abort:
                 tags.append(tag)
+
+    async def answer(ctx: Any) -> None:
+        await answer_aborts(ctx, bed.dut, delay)
 
     async def bench(ctx: Any) -> None:
         axi = bed.dut.axi
@@ -265,7 +288,7 @@ def test_aborts_among_writes_at_full_speed() -> None:
         ctx.set(axi.bready, 0)
         assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 1
 
-    simulate(bed.dut, bench, monitors=bed.monitors.values(), background=[bed.grant, watch])
+    simulate(bed.dut, bench, monitors=bed.monitors.values(), background=[bed.grant, watch, answer])
     assert tags == [5, 7]
 
 

@@ -23,10 +23,25 @@ from tests.unit.streams import (
     simulate,
 )
 
-from saoffload.hdl.bus.read_master import ReadMaster
+from saoffload.hdl.bus.choice import read_master
 from saoffload.hdl.config import preset
 
-CONFIG = preset("small")
+CONFIG = replace(preset("small"), contexts=1, line_buffers=0)
+MASTERS = {
+    "few": CONFIG,
+    "many": replace(CONFIG, contexts=2),
+    "few-128": replace(CONFIG, data_width=128),
+    "many-128": replace(CONFIG, contexts=2, data_width=128),
+}
+"""Both masters, at both widths of the bus."""
+
+
+@pytest.fixture(autouse=True, params=MASTERS)
+def config(request: pytest.FixtureRequest) -> Any:
+    """What every test of this file runs with."""
+    return MASTERS[request.param]
+
+
 ID_COUNT = 2**CONFIG.id_width
 OKAY, EXOKAY, SLVERR, DECERR = range(4)
 
@@ -55,11 +70,11 @@ Answer = Callable[[int, int], list[RBeat]]
 class Bed:
     """A read master, its AXI channels as streams, a record of every clock, and the model that must agree with it."""
 
-    def __init__(self, config: Any = CONFIG):
+    def __init__(self, config: Any):
         self.config = config
-        self.dut = dut = ReadMaster(config)
+        self.dut = dut = read_master(config)
         axi = dut.axi
-        r_layout = data.StructLayout({"id": config.id_width, "data": 64, "resp": 2, "last": 1})
+        r_layout = data.StructLayout({"id": config.id_width, "data": config.data_width, "resp": 2, "last": 1})
         self.ar = Channel(payload=Cat(axi.arid, axi.araddr, axi.arlen), valid=axi.arvalid, ready=axi.arready)
         self.r = Channel(
             payload=data.View(r_layout, Cat(axi.rid, axi.rdata, axi.rresp, axi.rlast)),
@@ -92,7 +107,9 @@ class Bed:
         await send(ctx, self.dut.abandons, {"id": id_})
 
     async def answer(self, ctx: Any, id_: int, beat: RBeat, stalls: Stalls | None = None) -> None:
-        payload = {"id": id_, "data": beat.data, "resp": beat.resp, "last": beat.is_last}
+        # On a wide bus in both halves: which one is looked at is a test of its own.
+        word = beat.data * (1 | 1 << 64) if self.config.data_width == 128 else beat.data
+        payload = {"id": id_, "data": word, "resp": beat.resp, "last": beat.is_last}
         await send(ctx, self.r, payload, stalls=stalls)
 
     def compare_with_model(self) -> None:
@@ -102,8 +119,9 @@ class Bed:
         accepted = dict(self.requests.transfers)
         answered = dict(self.answers.transfers)
         abandoned = dict(self.abandons.transfers)
+        numbers = {clock: beat.pop("number") for clock, beat in self.beats.transfers}
         delivered = dict(self.beats.transfers)
-        model = Model()
+        model = Model(is_wide=self.config.data_width == 128)
         was_lost_count = 0
         for clock, unknown in enumerate(self.unknown.values):
             busy = {id_ for id_ in range(2**self.config.id_width) if self.busy.values[clock] >> id_ & 1}
@@ -118,6 +136,8 @@ class Bed:
                 answered=answered.get(clock),
             )
             assert delivered.get(clock) == expected_beat, f"clock {clock}: beats"
+            if expected_beat and not self.config.is_serial:
+                assert numbers[clock] == model.number, f"clock {clock}: number"
             assert unknown == expected_unknown, f"clock {clock}: unknown_beat"
 
     def unpack(self, address: int) -> tuple[int, int, int]:
@@ -132,6 +152,8 @@ def asked(id_: int, address: int, beat_count: int) -> dict[str, int]:
 @dataclass
 class Read:
     beat_count: int
+    #: Of 8 bytes, on the bus.
+    first_word: int = 0
     answered_count: int = 0
     has_reader: bool = True
 
@@ -139,10 +161,13 @@ class Read:
 class Model:
     """The promises of the read master as a program: what is delivered, dropped, busy and lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_wide: bool) -> None:
+        self.is_wide = is_wide
         self.reads: dict[int, Read] = {}
         self.offered: int | None = None
         self.offer_has_reader = True
+        #: Of the word that was answered last.
+        self.number = 0
 
     @property
     def busy(self) -> set[int]:
@@ -162,7 +187,8 @@ class Model:
             self.offered = offered
             self.offer_has_reader &= not (abandoned and abandoned["id"] == offered)
         if accepted:
-            self.reads[accepted["id"]] = Read(accepted["beat_count"], has_reader=self.offer_has_reader)
+            first_word = accepted["address"] // 8
+            self.reads[accepted["id"]] = Read(accepted["beat_count"], first_word, has_reader=self.offer_has_reader)
             self.offered, self.offer_has_reader = None, True
         return beat, is_unknown
 
@@ -177,7 +203,10 @@ class Model:
         if read.has_reader:
             is_bad = answered["resp"] != OKAY or bool(is_last) != must_be_last
             is_final = must_be_last or is_last
-            beat = {"id": id_, "data": answered["data"], "failed": int(is_bad), "is_final": int(is_final)}
+            self.number = read.answered_count - 1
+            # A narrow bus has no upper half.
+            word = answered["data"] >> 64 * ((read.first_word + self.number) % 2 & self.is_wide) & 2**64 - 1
+            beat = {"id": id_, "data": word, "failed": int(is_bad), "is_final": int(is_final)}
             read.has_reader = not is_final
         if is_last:
             del self.reads[id_]
@@ -268,8 +297,8 @@ CASES = (
 
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_one_read(case: Case, pattern: StallPattern) -> None:
-    bed = Bed()
+def test_one_read(case: Case, pattern: StallPattern, config: Any) -> None:
+    bed = Bed(config)
     memory = Memory(
         bed, answer=lambda _address, _count: case.answer, ar_stalls=pattern.sink(1), r_stalls=pattern.source(2)
     )
@@ -292,8 +321,8 @@ def test_one_read(case: Case, pattern: StallPattern) -> None:
 # The address channel
 
 
-def test_address_fields() -> None:
-    bed = Bed(replace(CONFIG, arprot=0b101, arcache=0b1011))
+def test_address_fields(config: Any) -> None:
+    bed = Bed(replace(config, arprot=0b101, arcache=0b1011))
     axi = bed.dut.axi
     seen = Probe(Cat(axi.arsize, axi.arburst, axi.arlock, axi.arcache, axi.arprot, axi.arqos))
 
@@ -312,9 +341,9 @@ def test_address_fields() -> None:
     assert set(seen.values) == {size_8_bytes | incr | no_lock | 0b1011 << 6 | 0b101 << 10 | no_qos}
 
 
-def test_request_and_beat_pass_in_their_own_clock_one_each_clock() -> None:
+def test_request_and_beat_pass_in_their_own_clock_one_each_clock(config: Any) -> None:
     """Single-beat reads with the IDs in turn: 1 request and 1 beat per clock, 0 clocks of latency both ways."""
-    bed = Bed()
+    bed = Bed(config)
     memory = Memory(bed, answer=honest, ar_stalls=never(), r_stalls=never())
 
     async def requester(ctx: Any) -> None:
@@ -326,9 +355,9 @@ def test_request_and_beat_pass_in_their_own_clock_one_each_clock() -> None:
     assert [beat["data"] for beat in bed.beats.payloads] == [contents(8 * n) for n in range(32)]
 
 
-def test_a_request_waits_for_the_address_channel_alone() -> None:
+def test_a_request_waits_for_the_address_channel_alone(config: Any) -> None:
     """ARVALID rises in the request's clock and holds, ARREADY 0 or not; the other IDs' state does not matter."""
-    bed = Bed()
+    bed = Bed(config)
 
     async def requester(ctx: Any) -> None:
         await bed.request(ctx, 1, 0x40, 3)
@@ -346,9 +375,9 @@ def test_a_request_waits_for_the_address_channel_alone() -> None:
 # IDs
 
 
-def test_interleaved_out_of_order() -> None:
+def test_interleaved_out_of_order(config: Any) -> None:
     """Four reads back to back; the beats come last ID first, two IDs mixed, and each finds its own reader."""
-    bed = Bed()
+    bed = Bed(config)
     order = [3, 3, 3, 1, 0, 1, 2, 0, 1, 2, 2, 0]
 
     async def requester(ctx: Any) -> None:
@@ -372,9 +401,9 @@ def test_interleaved_out_of_order() -> None:
 
 
 @pytest.mark.parametrize("missing_lasts", [0, 2], ids=["rlast-in-time", "rlast-late"])
-def test_an_id_is_used_again_only_after_rlast(missing_lasts: int) -> None:
+def test_an_id_is_used_again_only_after_rlast(missing_lasts: int, config: Any) -> None:
     """A second request of the ID waits from the first's acceptance to RLAST, and goes out in the clock after it."""
-    bed = Bed()
+    bed = Bed(config)
     answer = lasts(0, 0, *[0] * missing_lasts, 1)
 
     async def requester(ctx: Any) -> None:
@@ -395,9 +424,9 @@ def test_an_id_is_used_again_only_after_rlast(missing_lasts: int) -> None:
     assert bed.beats.payloads[-1] == {"id": 2, "data": 77, "failed": 0, "is_final": 1}
 
 
-def test_unknown_beats_are_dropped_and_counted() -> None:
+def test_unknown_beats_are_dropped_and_counted(config: Any) -> None:
     """Beats of an ID without a read reach nobody, RLAST or not, while a read of another ID goes on undisturbed."""
-    bed = Bed()
+    bed = Bed(config)
 
     async def requester(ctx: Any) -> None:
         ctx.set(bed.dut.axi.arready, 1)
@@ -423,9 +452,9 @@ def test_unknown_beats_are_dropped_and_counted() -> None:
     assert not any(bed.lost.values)
 
 
-def test_an_unknown_beat_does_not_end_a_read_still_on_offer() -> None:
+def test_an_unknown_beat_does_not_end_a_read_still_on_offer(config: Any) -> None:
     """The memory answers an ID whose address it has not accepted: the ID stays busy, the real answer is delivered."""
-    bed = Bed()
+    bed = Bed(config)
 
     async def requester(ctx: Any) -> None:
         await bed.request(ctx, 0, 0, 1)
@@ -479,10 +508,10 @@ ABANDONS = (
 
 
 @pytest.mark.parametrize("case", ABANDONS, ids=str)
-def test_abandon(case: Abandon) -> None:
+def test_abandon(case: Abandon, config: Any) -> None:
     """ARVALID stays up (the monitor watches that), nothing of the read is delivered from the next clock on, the ID is
     busy until RLAST and lost while nobody waits for it, and the next read of the ID is delivered whole."""
-    bed = Bed()
+    bed = Bed(config)
 
     async def requester(ctx: Any) -> None:
         await bed.request(ctx, 3, 0x80, 3)
@@ -518,9 +547,9 @@ def test_abandon(case: Abandon) -> None:
     assert not bed.unknown.high_clocks
 
 
-def test_abandon_of_a_free_id_means_nothing() -> None:
+def test_abandon_of_a_free_id_means_nothing(config: Any) -> None:
     """Neither to the read of that ID that comes next, nor to one of another ID on offer or outstanding."""
-    bed = Bed()
+    bed = Bed(config)
 
     async def requester(ctx: Any) -> None:
         # The idle request stream holds ID 0 here: an ID without `valid` is no request on offer.
@@ -546,9 +575,9 @@ def test_abandon_of_a_free_id_means_nothing() -> None:
 
 
 @pytest.mark.parametrize("abandon_clock", [2, 5])
-def test_the_request_after_an_abandoned_one_is_not_abandoned(abandon_clock: int) -> None:
+def test_the_request_after_an_abandoned_one_is_not_abandoned(abandon_clock: int, config: Any) -> None:
     """Two IDs back to back behind a slow address channel: the first is given up before or in its acceptance."""
-    bed = Bed()
+    bed = Bed(config)
 
     async def requester(ctx: Any) -> None:
         await bed.request(ctx, 1, 0, 1)
@@ -570,9 +599,9 @@ def test_the_request_after_an_abandoned_one_is_not_abandoned(abandon_clock: int)
     assert [beat["id"] for beat in bed.beats.payloads] == [2]
 
 
-def test_every_id_lost_and_found() -> None:
+def test_every_id_lost_and_found(config: Any) -> None:
     """A memory that goes silent costs every ID; when it speaks again, all of them come back."""
-    bed = Bed()
+    bed = Bed(config)
 
     async def requester(ctx: Any) -> None:
         ctx.set(bed.dut.axi.arready, 1)
@@ -626,9 +655,9 @@ def unreliable(seed: int) -> Answer:
 @pytest.mark.parametrize("id_width", [1, 2, 4])
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
 @pytest.mark.parametrize("seed", seeds(2))
-def test_random(seed: int, pattern: StallPattern, id_width: int) -> None:
+def test_random(seed: int, pattern: StallPattern, id_width: int, config: Any) -> None:
     """A requester that loses patience and sometimes asks for an ID in use, and a memory that keeps no rule."""
-    bed = Bed(replace(CONFIG, id_width=id_width))
+    bed = Bed(replace(config, id_width=id_width))
     random = Random(f"{seed} requester")
     memory = Memory(
         bed, answer=unreliable(seed), seed=seed, ar_stalls=pattern.sink(seed), r_stalls=pattern.source(seed)
@@ -661,10 +690,31 @@ def test_random(seed: int, pattern: StallPattern, id_width: int) -> None:
     assert bed.busy.values[-1] == bed.lost.values[-1] == 0
 
 
-@pytest.mark.parametrize("name", ["tiny", "small", "medium"])
+def test_words_of_a_wide_bus(config: Any) -> None:
+    """Reads of every length from both halves of a beat; in the other half stands what nobody asked for."""
+    bed = Bed(replace(config, data_width=128))
+    expected = []
+
+    async def requester(ctx: Any) -> None:
+        ctx.set(bed.dut.axi.arready, 1)
+        for number, (start, count) in enumerate((start, count) for start in (0, 8) for count in (1, 2, 3)):
+            await bed.request(ctx, number % 2, 0x1000 + start, count)
+            for word in range(count):
+                upper = (start // 8 + word) % 2
+                expected.append(contents(100 * number + word))
+                halves = [~expected[-1] % 2**64] * 2
+                halves[upper] = expected[-1]
+                beat = {"id": number % 2, "data": halves[0] | halves[1] << 64, "resp": OKAY, "last": word == count - 1}
+                await send(ctx, bed.r, beat)
+
+    bed.run(requester)
+    assert [beat["data"] for beat in bed.beats.payloads] == expected
+
+
+@pytest.mark.parametrize("name", ["tiny", "small", "medium", "huge"])
 def test_widths_follow_the_preset(name: str) -> None:
     config = preset(name)
-    dut = ReadMaster(config)
+    dut = read_master(config)
     assert len(dut.axi.arid) == len(dut.axi.rid) == config.id_width
     assert len(dut.axi.araddr) == config.address_width
     assert len(dut.axi.rdata) == config.data_width

@@ -1,6 +1,7 @@
 """The walk and the read master together, on AXI: the period that a host's memory sees."""
 
 from collections import deque
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -16,7 +17,7 @@ from saoffload.hdl.config import preset
 from saoffload.hdl.layouts import Opcode, Status
 from saoffload.hdl.walk.walk import Walk
 
-CONFIG = preset("small")
+CONFIG = replace(preset("small"), contexts=1)
 
 
 class WalkOnBus(Elaboratable):

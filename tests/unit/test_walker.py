@@ -26,7 +26,7 @@ from saoffload.hdl.walk import budget
 from saoffload.hdl.walk.loop import LoopDetector
 from saoffload.hdl.walk.walker import Walker
 
-CONFIG = preset("small")
+CONFIG = replace(preset("small"), contexts=1)
 OFFSET = 0x7000_0000
 ABIS = pytest.mark.parametrize("abi", [X64, X86], ids=["x64", "x86"])
 

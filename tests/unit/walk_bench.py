@@ -12,6 +12,7 @@ from tests.unit.streams import Stalls, never
 
 WORD = 8
 PAGE = 4096
+LINE = 512
 
 
 class Memory:
@@ -74,6 +75,8 @@ class Read:
     beats: deque[tuple[int, int, bool, bool, bool]]
     is_silent: bool
     is_lost: bool = False
+    #: Of the next word.
+    number: int = 0
 
 
 @dataclass
@@ -123,7 +126,11 @@ class ReadPort:
                 content = int.from_bytes(self.memory.read(word, WORD), "little")
                 if failed:
                     content ^= 0x5555_AAAA_3333_CCCC
-                ctx.set(dut.beats.payload, {"id": read.id, "data": content, "failed": failed, "is_final": is_final})
+                ctx.set(
+                    dut.beats.payload,
+                    {"id": read.id, "data": content, "number": read.number, "failed": failed, "is_final": is_final},
+                )
+                read.number += 1
                 self.beat_log.append((self.clock, word))
 
             request = dut.reads.payload
@@ -156,7 +163,7 @@ class ReadPort:
 
     def _accept(self, read_id: int, address: int, beat_count: int, *, is_lost: bool) -> None:
         assert address % WORD == 0
-        assert 1 <= beat_count <= 3
+        assert 1 <= beat_count <= 3 or (beat_count == LINE // WORD and address % LINE == 0)
         assert address // PAGE == (address + beat_count * WORD - 1) // PAGE, f"{address:#x} crosses 4 KB"
         self.log.append((self.clock, read_id, address, beat_count))
         words = [address + WORD * n for n in range(beat_count)]

@@ -7,6 +7,10 @@ HANDLE_BITS = 32
 """A handle's width; bit 31 is always 1."""
 
 
+WORDS_PER_LINE = 64
+"""Words of 8 bytes in a line: 512 bytes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class HashSizes:
     """The sizes of a hash table. Raises ``ValueError`` for one that cannot be built."""
@@ -62,7 +66,7 @@ class EngineConfig:
     ipv6: bool = True
     #: Bits of the context word kept per bundle; 0 stores none.
     context_width: int = 32
-    #: Bits of one AXI4 read beat.
+    #: Bits of the AXI4 data bus: 64 or 128.
     data_width: int = 64
     #: Bits of an AXI4 address; a window that does not fit is refused.
     address_width: int = 64
@@ -70,6 +74,12 @@ class EngineConfig:
     id_width: int = 2
     #: Host memory windows.
     windows: int = 4
+    #: Commands that walk at the same time. 1 without lines is the small serial walker.
+    contexts: int = 1
+    #: Contexts that may read whole lines ahead at a time: 0 builds no line buffer.
+    line_buffers: int = 0
+    #: Lines of 512 bytes that one line buffer holds, a power of two.
+    lines: int = 16
     #: Commands that wait for the walker.
     command_depth: int = 16
     #: Commands that may be accepted and not yet popped as completions by the host.
@@ -104,8 +114,15 @@ class EngineConfig:
         self._check("epoch_width", 1, 8)
         self._check("arprot", 0, 7)
         self._check("arcache", 0, 15)
-        if self.data_width != 64:
-            raise ValueError(f"data_width must be 64, got {self.data_width}")
+        self._check("contexts", 1, 16)
+        self._check("line_buffers", 0, 2)
+        self._check("lines", 8, 32)
+        if self.data_width not in (64, 128):
+            raise ValueError(f"data_width must be 64 or 128, got {self.data_width}")
+        if self.lines & (self.lines - 1):
+            raise ValueError(f"lines must be a power of two, got {self.lines}")
+        if self.id_width < self.needed_id_width:
+            raise ValueError(f"id_width must be at least {self.needed_id_width}, got {self.id_width}")
         if self.hashed is not None:
             self._check_hash(self.hashed)
         if self.counter_width not in (32, 64):
@@ -127,6 +144,30 @@ class EngineConfig:
             raise TypeError(f"{field} must be an integer, got {value!r}")
         if not low <= value <= high:
             raise ValueError(f"{field} must be {low} to {high}, got {value}")
+
+    @property
+    def is_serial(self) -> bool:
+        """One list, one node at a time: the serial walker."""
+        return self.contexts == 1 and not self.line_buffers
+
+    @property
+    def context_bits(self) -> int:
+        """Bits of a context's number."""
+        return max(1, (self.contexts - 1).bit_length())
+
+    @property
+    def needed_id_width(self) -> int:
+        """Bits of the IDs that the walker uses: one per context, and one per line behind them."""
+        if self.is_serial:
+            return 1
+        if not self.line_buffers:
+            return self.context_bits
+        return 1 + max(self.context_bits, (self.line_buffers * self.lines - 1).bit_length())
+
+    @property
+    def longest_read(self) -> int:
+        """Words of 8 bytes that one read asks for at most."""
+        return WORDS_PER_LINE if self.line_buffers else 3
 
     @property
     def index_bits(self) -> int:
@@ -172,14 +213,44 @@ PRESETS: dict[str, EngineConfig] = {
             counter_width=32,
             prefers_block_ram=True,
         ),
-        EngineConfig(name="small", bundles=64, keys=96, hashed=HashSizes(ways=4, way_depth=32, wildcards=96)),
-        EngineConfig(name="medium", bundles=256, keys=384, hashed=HashSizes(ways=4, way_depth=128, wildcards=96)),
-        EngineConfig(name="large", bundles=4096, keys=4096, context_width=0, hashed=HashSizes(ways=4, way_depth=1024)),
-        EngineConfig(name="huge", bundles=16384, keys=16384, context_width=0, hashed=HashSizes(ways=8, way_depth=2048)),
+        EngineConfig(
+            name="small", bundles=64, keys=96, contexts=2, hashed=HashSizes(ways=4, way_depth=32, wildcards=96)
+        ),
+        EngineConfig(
+            name="medium",
+            bundles=256,
+            keys=384,
+            id_width=4,
+            contexts=4,
+            line_buffers=1,
+            lines=8,
+            hashed=HashSizes(ways=4, way_depth=128, wildcards=96),
+        ),
+        EngineConfig(
+            name="large",
+            bundles=4096,
+            keys=4096,
+            context_width=0,
+            id_width=5,
+            contexts=8,
+            line_buffers=1,
+            hashed=HashSizes(ways=4, way_depth=1024),
+        ),
+        EngineConfig(
+            name="huge",
+            bundles=16384,
+            keys=16384,
+            context_width=0,
+            id_width=6,
+            contexts=16,
+            line_buffers=2,
+            completion_depth=32,
+            hashed=HashSizes(ways=8, way_depth=2048),
+        ),
     )
 }
-"""The engines we build and measure: ``tiny`` (a parallel CAM) for iCE40, the others (hash tables) for ECP5. ``large``
-fits the block RAM of an LFE5U-25F, ``huge`` that of an LFE5U-85F; in both every row is a key."""
+"""The engines we build and measure: ``tiny`` (a parallel CAM, a serial walker) for iCE40, the others (hash tables) for
+ECP5. ``large`` fits the block RAM of an LFE5U-25F, ``huge`` that of an LFE5U-85F; in both every row is a key."""
 
 
 def preset(name: str) -> EngineConfig:

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
 from saoffload.hdl.bus.axi4 import Axi4LiteSignature, Axi4ReadSignature
-from saoffload.hdl.bus.read_master import ReadMaster
+from saoffload.hdl.bus.choice import read_master
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control.bank import ADDRESS_WIDTH
 from saoffload.hdl.control.control import Control
@@ -28,23 +28,34 @@ PACKET_PATH = (
 class Trace(wiring.Signature):
     """What a bench or a logic analyser sees of the walks: never stalls, never matters to the engine.
 
-    ``node_valid``: a node was visited, ``node_address`` its list address (0 for a DELETE command), ``node_handle`` its
-    handle, which goes to the table in this clock. ``delete_valid``: the table answered the oldest unanswered of them;
-    ``delete_found`` whether it named a live bundle. ``command_valid``: the walker took the command tagged
-    ``command_tag``; nodes until the next such strobe are of its list. ``completion_valid``: a completion entered the
-    completion queue.
+    Commands walk at the same time, each in a *context*: from the strobe that it was taken to the one of its result, its
+    number names the command. ``command_valid``: the walker took the command tagged ``command_tag`` into
+    ``command_context``. ``node_valid``: a node was visited by ``node_context``, ``node_address`` its list address (0
+    for a DELETE command), ``node_handle`` its handle, which goes to the table behind those before it. ``delete_valid``:
+    the table answered the oldest unanswered of them, which is one of ``delete_context``; ``delete_found`` whether it
+    named a live bundle. ``result_valid``: the completion queue took the result of ``result_context``, or, with
+    ``result_is_flush``, that of a flush. ``completion_valid``: the oldest result that was taken became visible there.
+
+    Parameter: ``config`` (``contexts``).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: EngineConfig) -> None:
+        context = range(max(2, config.contexts))
         super().__init__(
             {
                 "node_valid": Out(1),
+                "node_context": Out(context),
                 "node_address": Out(layouts.LIST_ADDRESS_BITS),
                 "node_handle": Out(layouts.WIDE_HANDLE_BITS),
                 "delete_valid": Out(1),
+                "delete_context": Out(context),
                 "delete_found": Out(1),
                 "command_valid": Out(1),
+                "command_context": Out(context),
                 "command_tag": Out(layouts.TAG_BITS),
+                "result_valid": Out(1),
+                "result_context": Out(context),
+                "result_is_flush": Out(1),
                 "completion_valid": Out(1),
             }
         )
@@ -66,7 +77,7 @@ class EngineSignature(wiring.Signature):
                 "irq": Out(1),
                 "is_ready": Out(1),
                 **{name: TableSignature(config).members[name] for name in PACKET_PATH},
-                "trace": Out(Trace()),
+                "trace": Out(Trace(config)),
             }
         )
 
@@ -108,7 +119,7 @@ class Engine(wiring.Component):
         m = Module()
         m.submodules.control = control = Control(config)
         m.submodules.walk = walk = Walk(config)
-        m.submodules.read_master = master = ReadMaster(config)
+        m.submodules.read_master = master = read_master(config)
         m.submodules.table = table = sa_table(config)
 
         # Streams, each from the block that sends it.
@@ -136,7 +147,7 @@ class Engine(wiring.Component):
         # Bare signals: state and strobes, each from its owner.
         wires: tuple[tuple[object, object, tuple[str, ...]], ...] = (
             (control, walk, ("command_is_aborted", "do_abort", "abort_tag", "window_is_locked", "timeout")),
-            (walk, control, ("abort_matches", "is_active", "visited_node")),
+            (walk, control, ("abort_is_done", "abort_matches", "is_active", "visited_node")),
             (master, control, ("busy_ids", "lost_id_count", "unknown_beat")),
             (master, walk, ("busy_ids",)),
             (control, table, ("seed",)),
@@ -188,13 +199,19 @@ class Engine(wiring.Component):
 
     def _show_trace(self, m: Module, control: Control, walk: Walk, table: SaTable) -> None:
         trace = self.trace
-        # The handle of a visit is handed over one clock after it, so its address waits as long.
-        m.d.sync += [trace.node_valid.eq(walk.visited_node), trace.node_address.eq(walk.visited_address)]
         m.d.comb += [
-            trace.node_handle.eq(walk.deletes.payload.handle),
+            trace.node_valid.eq(walk.visited_node),
+            trace.node_context.eq(walk.visited_context),
+            trace.node_address.eq(walk.visited_address),
+            trace.node_handle.eq(walk.visited_handle),
             trace.delete_valid.eq(table.delete_answers.valid),
+            trace.delete_context.eq(walk.answered_context),
             trace.delete_found.eq(table.delete_answers.payload.found),
             trace.command_valid.eq(walk.commands.valid & walk.commands.ready),
+            trace.command_context.eq(walk.command_context),
             trace.command_tag.eq(walk.commands.payload.tag),
+            trace.result_valid.eq((walk.results.valid & walk.results.ready) | control.flush_is_reported),
+            trace.result_context.eq(walk.result_context),
+            trace.result_is_flush.eq(control.flush_is_reported),
             trace.completion_valid.eq(control.completion_is_posted),
         ]

@@ -17,6 +17,8 @@ SEED_BITS = 64
 TAG_BITS = 32
 COUNT_BITS = 32
 LIST_ADDRESS_BITS = 64
+WORD_DATA_BITS = 64
+"""What memory is read in: words of 8 bytes."""
 
 
 class Family(enum.Enum, shape=1):
@@ -133,17 +135,27 @@ NOTHING = data.StructLayout({"nothing": 1})
 
 
 def read_request(config: EngineConfig) -> data.StructLayout:
-    """Ask the read master for one INCR burst: ``beat_count`` beats (1 to 3) from ``address``, a multiple of 8.
-    The burst must not cross 4 KB.
+    """Ask the read master for ``beat_count`` words (1 to ``longest_read``) from ``address``, a multiple of 8. They must
+    not cross 4 KB.
     """
-    return data.StructLayout({"id": config.id_width, "address": config.address_width, "beat_count": 2})
+    return data.StructLayout(
+        {
+            "id": config.id_width,
+            "address": config.address_width,
+            "beat_count": config.longest_read.bit_length(),
+        }
+    )
 
 
 def read_beat(config: EngineConfig) -> data.StructLayout:
-    """One beat of a read in flight. ``failed``: the response is an error, or RLAST stood where it must not or was
-    missing where it must stand. ``is_final``: no further beat of this request will be delivered.
+    """One word of a read in flight, whatever the width of the bus. ``number`` counts the words of the read (a serial
+    walker needs no numbers and gets none). ``failed``: the response is an error, or RLAST stood where it must not or
+    was missing where it must stand. ``is_final``: no further word of this request will be delivered.
     """
-    return data.StructLayout({"id": config.id_width, "data": config.data_width, "failed": 1, "is_final": 1})
+    number_bits = 0 if config.is_serial else (config.longest_read - 1).bit_length()
+    return data.StructLayout(
+        {"id": config.id_width, "data": WORD_DATA_BITS, "number": number_bits, "failed": 1, "is_final": 1}
+    )
 
 
 def abandoned_read(config: EngineConfig) -> data.StructLayout:

@@ -1,6 +1,6 @@
 """Reads of host memory: requests go out on AXI4, beats come back, and nobody waits for ever."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,6 +48,9 @@ class ReadMaster(wiring.Component):
 
     A request passes to AXI in its own clock, and a beat to ``beats`` in its own clock: 0 clocks of latency each way,
     1 request and 1 beat per clock. An ID can be used again in the clock after its RLAST.
+
+    On a bus of 128 bits every beat still carries one word, in the half that its address names. So no read reaches
+    beyond what was asked for, and a window's edge needs no care.
 
     A memory that sends RLAST early and then goes on cannot be told from one that answers the next read of that ID:
     requesters rotate their IDs to keep the two apart.
@@ -97,7 +100,7 @@ class ReadMaster(wiring.Component):
             axi.arid.eq(request.id),
             axi.araddr.eq(request.address),
             axi.arlen.eq((request.beat_count - 1)[:2]),
-            axi.arsize.eq((self._config.data_width // 8).bit_length() - 1),
+            axi.arsize.eq((layouts.WORD_DATA_BITS // 8).bit_length() - 1),
             axi.arburst.eq(BURST_INCR),
             axi.arcache.eq(self._config.arcache),
             axi.arprot.eq(self._config.arprot),
@@ -118,7 +121,7 @@ class ReadMaster(wiring.Component):
             is_last_expected.eq(answered_read.remaining_count == 1),
             self.beats.valid.eq(axi.rvalid & answered_read.is_outstanding & answered_read.remaining_count.any()),
             beat.id.eq(axi.rid),
-            beat.data.eq(axi.rdata),
+            beat.data.eq(self._add_word(m)),
             beat.failed.eq((axi.rresp != Response.OKAY) | (axi.rlast != is_last_expected)),
             beat.is_final.eq(axi.rlast | is_last_expected),
             self.unknown_beat.eq(axi.rvalid & ~answered_read.is_outstanding),
@@ -145,3 +148,16 @@ class ReadMaster(wiring.Component):
         is_lost = [read.is_outstanding & ~read.remaining_count.any() for read in reads_q]
         m.d.sync += self.lost_id_count.eq(sum(is_lost) + is_offer_abandoned_q)
         return m
+
+    def _add_word(self, m: Module) -> Value:
+        """The half of the beat that holds the word: the next word of the read is in the other one."""
+        axi = self.axi
+        if self._config.data_width == layouts.WORD_DATA_BITS:
+            return axi.rdata
+        is_upper_q = Signal(2**self._config.id_width)
+        is_upper = is_upper_q.bit_select(axi.rid, 1)
+        with m.If(self.beats.valid):
+            m.d.sync += is_upper.eq(~is_upper)
+        with m.If(axi.arvalid & axi.arready):
+            m.d.sync += is_upper_q.bit_select(axi.arid, 1).eq(axi.araddr[3])
+        return axi.rdata.word_select(is_upper, layouts.WORD_DATA_BITS)

@@ -66,8 +66,9 @@ class Control(wiring.Component):
         The registers of ``registers.rdl``.
     irq : ``Out(1)``
         High while an enabled interrupt stands.
-    commands, command_is_aborted, do_abort, abort_tag, abort_matches, results
-        To and from the walker; ``abort_matches`` belongs to the ``do_abort`` of the clock before.
+    commands, command_is_aborted, do_abort, abort_tag, abort_is_done, abort_matches, results
+        To and from the walker; ``abort_matches`` belongs to the clock of ``abort_is_done``, which comes before the next
+        ``do_abort``.
     window_writes, window_write_answers, window_is_locked, timeout
         To and from the window table and the fetch. ``window_is_locked`` belongs to the write that is offered or under
         way.
@@ -87,8 +88,8 @@ class Control(wiring.Component):
         Strobes too, one for each kind of lookup.
     handle_deleted, handle_not_found : ``In(1)``
         Strobes of the walker's deletes, to be counted.
-    completion_is_posted : ``Out(1)``
-        Strobe: a completion enters the completion queue.
+    completion_is_posted, flush_is_reported : ``Out(1)``
+        Strobes: a completion enters the completion queue; the result of a flush is taken.
 
     Register accesses take what ``LiteSlave`` takes. Doorbell to offered command: 3 clocks, abort to ``do_abort``: 2,
     flush to ``flushes``: none; all counted from the clock in which the write reaches the registers.
@@ -119,6 +120,7 @@ class Control(wiring.Component):
                 "command_is_aborted": Out(1),
                 "do_abort": Out(1),
                 "abort_tag": Out(layouts.TAG_BITS),
+                "abort_is_done": In(1),
                 "abort_matches": In(1),
                 "results": In(stream.Signature(layouts.COMPLETION)),
                 "window_writes": Out(stream.Signature(layouts.window_write(config))),
@@ -155,6 +157,7 @@ class Control(wiring.Component):
                 "handle_deleted": In(1),
                 "handle_not_found": In(1),
                 "completion_is_posted": Out(1),
+                "flush_is_reported": Out(1),
             }
         )
 
@@ -234,6 +237,7 @@ class Control(wiring.Component):
             completions.do_read.eq(Cat(words).any()),
             completions.do_pop.eq(bank.writes.completion_pop),
             self.completion_is_posted.eq(completions.do_post),
+            self.flush_is_reported.eq(completions.flush_results.valid & completions.flush_results.ready),
         ]
 
     def _connect_windows(self, m: Module, parts: "_Parts") -> None:
@@ -304,9 +308,10 @@ class Control(wiring.Component):
 
     def _connect_counters(self, m: Module, parts: "_Parts") -> None:
         bank, counters = parts.bank, parts.counters
-        # The walker says in the next clock whether it is meant.
-        asks_walker_q = Signal()
-        m.d.sync += asks_walker_q.eq(self.do_abort & ~parts.queue.do_find)
+        # The walker says some clocks later whether it is meant.
+        was_queued_q = Signal()
+        with m.If(self.do_abort):
+            m.d.sync += was_queued_q.eq(parts.queue.do_find)
         events = {
             "key_lookups": self.key_lookup,
             "key_hits": self.key_hit,
@@ -321,7 +326,7 @@ class Control(wiring.Component):
             "refused_doorbells": parts.queue.do_refuse,
             "refused_windows": parts.windows.do_refuse,
             "refused_adds": parts.adds.do_refuse,
-            "unknown_aborts": asks_walker_q & ~self.abort_matches,
+            "unknown_aborts": self.abort_is_done & ~was_queued_q & ~self.abort_matches,
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
         }

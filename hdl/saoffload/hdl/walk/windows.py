@@ -16,10 +16,11 @@ PAGE_BITS = 12
 class WindowCheckSignature(wiring.Signature):
     """One address per clock to be judged and translated, seen from the side that asks.
 
-    ``is_allowed`` and ``bus_address`` belong to the ``address`` and ``abi`` of the clock before. ``bus_address`` means
-    something only where ``is_allowed`` is 1, and both only for an address aligned as ``abi`` demands.
+    ``is_allowed``, ``bus_address`` and ``window``, its number, belong to the ``address`` and ``abi`` of the clock
+    before. The latter mean something only where ``is_allowed`` is 1, and all only for an address aligned as ``abi``
+    demands.
 
-    Parameter: ``config`` (``address_width``).
+    Parameter: ``config`` (``windows``, ``address_width``).
     """
 
     def __init__(self, config: EngineConfig):
@@ -29,6 +30,7 @@ class WindowCheckSignature(wiring.Signature):
                 "abi": Out(Abi),
                 "is_allowed": In(1),
                 "bus_address": In(config.address_width),
+                "window": In(range(max(2, config.windows))),
             }
         )
 
@@ -124,10 +126,10 @@ class WindowTable(wiring.Component):
 
         in_page_q = Signal(PAGE_BITS)
         m.d.sync += in_page_q.eq(check.address[:PAGE_BITS])
-        m.d.comb += bus_address.eq(Cat(in_page_q, bus_addresses_q[-1]))
-        for hold_q, bus_page_q in reversed(list(zip(holds_q, bus_addresses_q, strict=True))[:-1]):
+        m.d.comb += [bus_address.eq(Cat(in_page_q, bus_addresses_q[-1])), check.window.eq(len(holds_q) - 1)]
+        for number, (hold_q, bus_page_q) in reversed(list(enumerate(zip(holds_q, bus_addresses_q, strict=True)))[:-1]):
             with m.If(hold_q):
-                m.d.comb += bus_address[PAGE_BITS:].eq(bus_page_q)
+                m.d.comb += [bus_address[PAGE_BITS:].eq(bus_page_q), check.window.eq(number)]
         m.d.comb += [check.is_allowed.eq(Cat(holds_q).any()), check.bus_address.eq(bus_address)]
 
     def _is_inside(self, word: Value, is_x86: Value, window: data.View) -> Value:

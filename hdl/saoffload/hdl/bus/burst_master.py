@@ -1,0 +1,200 @@
+"""Reads of host memory for a walker with many IDs: longer bursts, and little state per ID."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.lut_memory import LutMemory
+
+from .axi4 import BURST_INCR, Axi4ReadSignature, Response
+
+BYTES_PER_WORD = 8
+
+
+class BurstMaster(wiring.Component):
+    """Does what :class:`.ReadMaster` promises, clock by clock, and numbers the words of each read.
+
+    What is kept of each ID as a number stands in memories, one writer each: the length of its read is written with its
+    address, the words that came are counted with its beats. Single bits are registers.
+
+    On a bus of 128 bits every beat still carries one word, in the half that its address names. So no read reaches
+    beyond what was asked for, and a window's edge needs no care.
+
+    Parameters
+    ----------
+    config : :class:`EngineConfig`
+        Widths of the bus, ``longest_read``, ARCACHE and ARPROT.
+
+    Members
+    -------
+    requests, beats, abandons, busy_ids, lost_id_count, unknown_beat, axi
+        As :class:`.ReadMaster` has them. ``beats.payload.number`` counts the words of a read from 0.
+
+    A request passes to AXI in its own clock, and a beat to ``beats`` in its own clock: 0 clocks of latency each way,
+    1 request and 1 beat per clock. An ID can be used again in the clock after its RLAST.
+    """
+
+    requests: stream.Interface
+    beats: stream.Interface
+    abandons: stream.Interface
+    busy_ids: Signal
+    lost_id_count: Signal
+    unknown_beat: Signal
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "requests": In(stream.Signature(layouts.read_request(config))),
+                "beats": Out(stream.Signature(layouts.read_beat(config), always_ready=True)),
+                "abandons": In(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
+                "busy_ids": Out(2**config.id_width),
+                "lost_id_count": Out(range(2**config.id_width + 1)),
+                "unknown_beat": Out(1),
+                "axi": Out(
+                    Axi4ReadSignature(
+                        address_width=config.address_width, data_width=config.data_width, id_width=config.id_width
+                    )
+                ),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        config = self._config
+        m = Module()
+        axi, request, beat = self.axi, self.requests.payload, self.beats.payload
+        id_count = 2**config.id_width
+        m.submodules.lengths = lengths = LutMemory(shape=len(request.beat_count), depth=id_count)
+        m.submodules.numbers = numbers = LutMemory(shape=len(beat.number), depth=id_count)
+
+        # Of each ID: its address was accepted and RLAST has not come; nobody waits for more of it; no beat has come.
+        is_outstanding_q = Signal(id_count)
+        is_muted_q = Signal(id_count)
+        is_fresh_q = Signal(id_count)
+        is_offer_abandoned_q = Signal()
+
+        # Addresses. A waiting request holds still, as a stream must, and that is AXI's rule too.
+        is_free = ~is_outstanding_q.bit_select(request.id, 1)
+        is_accepted = Signal()
+        is_offer_abandoned = Signal()
+        m.d.comb += [
+            axi.arid.eq(request.id),
+            axi.araddr.eq(request.address),
+            axi.arlen.eq((request.beat_count - 1)[: len(request.beat_count)]),
+            axi.arsize.eq((BYTES_PER_WORD).bit_length() - 1),
+            axi.arburst.eq(BURST_INCR),
+            axi.arcache.eq(config.arcache),
+            axi.arprot.eq(config.arprot),
+            axi.arvalid.eq(self.requests.valid & is_free),
+            self.requests.ready.eq(axi.arready & is_free),
+            is_accepted.eq(axi.arvalid & axi.arready),
+            is_offer_abandoned.eq(
+                is_offer_abandoned_q | (self.abandons.valid & (self.abandons.payload.id == request.id))
+            ),
+            lengths.do_write.eq(is_accepted),
+            lengths.write_address.eq(request.id),
+            lengths.write_data.eq(request.beat_count - 1),
+        ]
+        m.d.sync += is_offer_abandoned_q.eq(axi.arvalid & ~axi.arready & is_offer_abandoned)
+
+        # Beats.
+        number = Signal.like(beat.number)
+        is_last_expected = Signal()
+        is_answered_muted = is_muted_q.bit_select(axi.rid, 1)
+        is_answered_outstanding = is_outstanding_q.bit_select(axi.rid, 1)
+        m.d.comb += [
+            axi.rready.eq(1),
+            lengths.read_addresses[0].eq(axi.rid),
+            numbers.read_addresses[0].eq(axi.rid),
+            number.eq(Mux(is_fresh_q.bit_select(axi.rid, 1), 0, numbers.read_data[0])),
+            is_last_expected.eq(number == lengths.read_data[0]),
+            self.beats.valid.eq(axi.rvalid & is_answered_outstanding & ~is_answered_muted),
+            beat.id.eq(axi.rid),
+            beat.data.eq(self._add_word(m, number)),
+            beat.number.eq(number),
+            beat.failed.eq((axi.rresp != Response.OKAY) | (axi.rlast != is_last_expected)),
+            beat.is_final.eq(axi.rlast | is_last_expected),
+            self.unknown_beat.eq(axi.rvalid & ~is_answered_outstanding),
+            numbers.do_write.eq(axi.rvalid),
+            numbers.write_address.eq(axi.rid),
+            numbers.write_data.eq(number + 1),
+        ]
+
+        # An acceptance and a beat of one ID never meet: the ID is free at the one, outstanding at the other. An abandon
+        # may meet either, and prevails.
+        loses_reader = self.beats.valid & is_last_expected & ~axi.rlast
+        with m.If(axi.rvalid):
+            m.d.sync += is_fresh_q.bit_select(axi.rid, 1).eq(0)
+        with m.If(loses_reader):
+            m.d.sync += is_muted_q.bit_select(axi.rid, 1).eq(1)
+        with m.If(axi.rvalid & axi.rlast):
+            m.d.sync += [is_outstanding_q.bit_select(axi.rid, 1).eq(0), self.busy_ids.bit_select(axi.rid, 1).eq(0)]
+        with m.If(self.abandons.valid):
+            m.d.sync += is_muted_q.bit_select(self.abandons.payload.id, 1).eq(1)
+        with m.If(is_accepted):
+            m.d.sync += [
+                is_outstanding_q.bit_select(request.id, 1).eq(1),
+                is_muted_q.bit_select(request.id, 1).eq(is_offer_abandoned),
+                is_fresh_q.bit_select(request.id, 1).eq(1),
+            ]
+        # After the clearing above: a stray RLAST does not free an ID whose address is still on offer.
+        with m.If(axi.arvalid):
+            m.d.sync += self.busy_ids.bit_select(request.id, 1).eq(1)
+
+        self._add_lost_count(
+            m,
+            loses_reader=loses_reader,
+            offer=is_offer_abandoned,
+            offer_q=is_offer_abandoned_q,
+            outstanding=is_outstanding_q,
+            muted=is_muted_q,
+        )
+        return m
+
+    def _add_word(self, m: Module, number: Signal) -> Signal:
+        """The half of the beat that holds the word."""
+        axi = self.axi
+        word = Signal(layouts.WORD_DATA_BITS)
+        if self._config.data_width == layouts.WORD_DATA_BITS:
+            m.d.comb += word.eq(axi.rdata)
+            return word
+        m.submodules.halves = halves = LutMemory(shape=1, depth=2**self._config.id_width)
+        m.d.comb += [
+            halves.do_write.eq(axi.arvalid & axi.arready),
+            halves.write_address.eq(axi.arid),
+            halves.write_data.eq(axi.araddr[3]),
+            halves.read_addresses[0].eq(axi.rid),
+            word.eq(axi.rdata.word_select(halves.read_data[0] ^ number[0], layouts.WORD_DATA_BITS)),
+        ]
+        return word
+
+    def _add_lost_count(
+        self,
+        m: Module,
+        *,
+        loses_reader: Signal,
+        offer: Signal,
+        offer_q: Signal,
+        outstanding: Signal,
+        muted: Signal,
+    ) -> None:
+        """Counts what changes instead of adding up the IDs; shows it one clock late."""
+        axi, abandoned = self.axi, self.abandons.payload.id
+        is_over = axi.rvalid & axi.rlast & outstanding.bit_select(axi.rid, 1)
+        was_lost = is_over & muted.bit_select(axi.rid, 1)
+        meets_beat = abandoned == axi.rid
+        loses_by_abandon = (
+            self.abandons.valid
+            & outstanding.bit_select(abandoned, 1)
+            & ~muted.bit_select(abandoned, 1)
+            & ~(meets_beat & (is_over | loses_reader))
+        )
+        # Of the read on offer: lost from its abandon until RLAST, whether or not it is accepted meanwhile.
+        loses_offer = axi.arvalid & offer & ~offer_q
+        count_q = Signal.like(self.lost_id_count)
+        m.d.sync += [
+            count_q.eq(count_q + loses_reader + loses_by_abandon + loses_offer - was_lost),
+            self.lost_id_count.eq(count_q),
+        ]

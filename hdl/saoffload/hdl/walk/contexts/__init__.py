@@ -1,0 +1,1 @@
+"""The walker of many lists: contexts that take turns on one pipeline."""

@@ -1,0 +1,306 @@
+"""What becomes of a walk once its next address is judged: it asks for the node there, or it ends."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.layouts import Abi, Status
+
+from .round_robin import RoundRobin
+
+
+class Decision(wiring.Component):
+    """Decides about one context per clock, and keeps the bits that say where each of them is.
+
+    A context is *first* until its head is decided; then it *waits* for a node, until that is decided together with the
+    address behind it: so the node that is visited and what its ``Next`` means are one decision. Usually that happens as
+    the last word comes, with the ``Next`` that came the word before. If it cannot, the context is *late*: it is picked
+    again later, with the ``Next`` as it was kept. A wait that expired is decided in the same way, and so is an abort of
+    a context whose read has not left the ring.
+
+    The order of statuses is the contract's. ABORTED stands until the last node is decided.
+
+    Parameters
+    ----------
+    config : :class:`EngineConfig`
+        ``contexts``, ``id_width``.
+
+    Members
+    -------
+    do_start, start_context, start_abi, start_is_delete, start_is_aborted : In
+        A command begins.
+    do_mark : ``In(contexts)``
+        Strobes: these are aborted.
+    has_picked, picked_context, picked_is_taken : Out, Out, In
+        An address to be judged, of this context.
+    lane_is_taken : In
+        The ``Next`` of a word on its way is judged instead.
+    has_node, is_from_buffer, buffer_is_bad, buffer_failed : In
+        See :class:`.LinePool`: the node asked for comes from a line buffer; the node before it did.
+    gives_up, context_given_up, can_give_up : In, In, Out
+        A promised node does not come from a buffer.
+    looked_at, abi, is_first, is_delete : In, Out, Out, Out
+        Of a context, in the same clock.
+    word_context, is_over, is_part_over, failed, is_bad : In
+        See :class:`.Lane`.
+    is_judged, context, is_null, is_misaligned, is_allowed, is_met, is_too_long : In
+        See :class:`.Judge`: two clocks after the address was offered.
+    busy_ids : In
+        No read is asked for with the ID of a read that is not over.
+    pending : ``In(contexts)``
+        Reads in the ring.
+    do_expire, expired_context, visited_in_turn : In
+        See :class:`.Watch`.
+    do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
+        In the clock of ``is_judged``: it is decided, and this is what.
+    do_wake, wake_context : Out
+        The node that was asked for is to be read by demand, because no buffer has it, or not whole.
+    is_promised : ``Out(contexts)``
+        The node that this context waits for comes from a buffer.
+    do_second : Out
+        The second part of the node of ``word_context`` is to be read.
+    do_wait : ``Out(contexts)``
+        Strobes: the wait for a read begins.
+    is_deleting, is_deciding_first : Out
+        ``context`` is a delete by register; it is first.
+    is_waiting, is_aborted, has_ended, deletes_by_register, abis_are_x86 : ``Out(contexts)``
+    abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
+        A clock after the decision.
+    """
+
+    abandons: stream.Interface
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        context, each = range(max(2, config.contexts)), config.contexts
+        super().__init__(
+            {
+                "do_start": In(1),
+                "start_context": In(context),
+                "start_abi": In(Abi),
+                "start_is_delete": In(1),
+                "start_is_aborted": In(1),
+                "do_mark": In(each),
+                "has_picked": Out(1),
+                "picked_context": Out(context),
+                "picked_is_taken": In(1),
+                "lane_is_taken": In(1),
+                "has_node": In(1),
+                "is_from_buffer": In(1),
+                "buffer_is_bad": In(1),
+                "buffer_failed": In(1),
+                "gives_up": In(1),
+                "context_given_up": In(context),
+                "can_give_up": Out(1),
+                "do_wake": Out(1),
+                "wake_context": Out(context),
+                "is_promised": Out(each),
+                "looked_at": In(context),
+                "abi": Out(Abi),
+                "is_first": Out(1),
+                "is_delete": Out(1),
+                "word_context": In(context),
+                "is_over": In(1),
+                "is_part_over": In(1),
+                "failed": In(each),
+                "is_bad": In(each),
+                "is_judged": In(1),
+                "context": In(context),
+                "is_null": In(1),
+                "is_misaligned": In(1),
+                "is_allowed": In(1),
+                "is_met": In(1),
+                "is_too_long": In(1),
+                "busy_ids": In(2**config.id_width),
+                "pending": In(each),
+                "do_expire": In(1),
+                "expired_context": In(context),
+                "visited_in_turn": In(range(max(4, each))),
+                "do_settle": Out(1),
+                "do_visit": Out(1),
+                "do_ask": Out(1),
+                "do_move": Out(1),
+                "do_end": Out(1),
+                "status": Out(Status),
+                "is_short": Out(1),
+                "do_second": Out(1),
+                "do_wait": Out(each),
+                "is_deleting": Out(1),
+                "is_deciding_first": Out(1),
+                "is_waiting": Out(each),
+                "is_aborted": Out(each),
+                "has_ended": Out(each),
+                "deletes_by_register": Out(each),
+                "abis_are_x86": Out(each),
+                "abandons": Out(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        each = self._config.contexts
+        is_first_q, is_late_q, is_expired_q, wants_judge_q = (
+            Signal(each, name=name) for name in ("is_first_q", "is_late_q", "is_expired_q", "wants_judge_q")
+        )
+        m.submodules.turn = turn = RoundRobin(width=each)
+
+        # Who is judged next, of those who are not judged as their words come.
+        m.d.comb += [
+            turn.requests.eq(wants_judge_q),
+            turn.do_take.eq(turn.is_any & (~self.has_picked | self.picked_is_taken)),
+        ]
+        with m.If(turn.do_take):
+            m.d.sync += [self.picked_context.eq(turn.index), wants_judge_q.bit_select(turn.index, 1).eq(0)]
+        with m.If(~self.has_picked | self.picked_is_taken):
+            m.d.sync += self.has_picked.eq(turn.is_any)
+
+        def of(bits: Value, context: Value) -> Value:
+            return Value.cast(bits.bit_select(context, 1))
+
+        m.d.comb += [
+            self.abi.eq(Mux(of(self.abis_are_x86, self.looked_at), Abi.X86, Abi.X64)),
+            self.is_first.eq(of(is_first_q, self.looked_at)),
+            self.is_delete.eq(of(self.deletes_by_register, self.looked_at)),
+        ]
+
+        # The judge's two clocks. In the first, a word that was offered as it came is the one that lies in the lane.
+        is_from_lane_q = Signal()
+        lane_is_judged_q = Signal()
+        was_over_q = Signal()
+        m.d.sync += [
+            is_from_lane_q.eq(self.lane_is_taken),
+            lane_is_judged_q.eq(is_from_lane_q),
+            was_over_q.eq(is_from_lane_q & self.is_over),
+        ]
+        context = self.context
+        is_over_now = self.is_over & (self.word_context == context)
+        is_first = of(is_first_q, context)
+        is_aborted = of(self.is_aborted, context)
+        is_late = of(is_late_q, context)
+        is_called_off = of(self.pending, context) & is_aborted
+        is_expired = Signal()
+        is_whole = Signal()
+        is_due = Signal()
+        does_fail = Signal()
+        m.d.comb += [
+            self.is_deleting.eq(of(self.deletes_by_register, context)),
+            self.is_deciding_first.eq(is_first),
+            is_whole.eq(of(self.is_waiting, context) & (was_over_q | is_over_now)),
+            is_expired.eq(~lane_is_judged_q & ~self.is_from_buffer & of(is_expired_q, context) & ~is_late),
+            is_due.eq(
+                Mux(
+                    self.is_from_buffer,
+                    ~self.buffer_failed,
+                    Mux(lane_is_judged_q, is_whole, is_first | is_late | is_expired | is_called_off),
+                )
+            ),
+            self.do_settle.eq(self.is_judged & is_due),
+            # A node out of a buffer is read once more by demand if a word of it failed.
+            does_fail.eq(self.is_judged & self.is_from_buffer & self.buffer_failed),
+            self.can_give_up.eq(~does_fail),
+            self.do_wake.eq(does_fail | self.gives_up),
+            self.wake_context.eq(Mux(does_fail, context, self.context_given_up)),
+        ]
+
+        has_failed = of(self.failed, context) & ~self.is_from_buffer
+        is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, of(self.is_bad, context))
+        is_stopped = Mux(is_first, is_aborted & self.is_deleting, is_aborted | has_failed | is_expired | is_bad)
+        has_node = ~is_first | self.is_deleting
+        can_go_on = Signal()
+        is_id_free = ~of(self.busy_ids, context)
+        m.d.comb += [
+            can_go_on.eq(
+                ~is_stopped
+                & ~is_aborted
+                & ~self.is_null
+                & ~self.is_misaligned
+                & self.is_allowed
+                & ~self.is_met
+                & ~self.is_too_long
+                & is_id_free
+            ),
+            self.do_visit.eq(self.do_settle & has_node & ~is_stopped),
+            self.do_move.eq(~is_stopped),
+            self.do_ask.eq(self.do_settle & can_go_on),
+            self.do_end.eq(self.do_settle & ~can_go_on),
+            self.is_short.eq(has_node & is_stopped),
+        ]
+        with m.If(is_aborted):
+            m.d.comb += self.status.eq(Status.ABORTED)
+        with m.Elif(~is_first & has_failed):
+            m.d.comb += self.status.eq(Status.BUS_ERROR)
+        with m.Elif(is_expired):
+            m.d.comb += self.status.eq(Status.TIMEOUT)
+        with m.Elif(~is_first & is_bad):
+            m.d.comb += self.status.eq(Status.BAD_HEADER)
+        with m.Elif(self.is_null):
+            m.d.comb += self.status.eq(Status.OK)
+        with m.Elif(self.is_misaligned):
+            m.d.comb += self.status.eq(Status.MISALIGNED)
+        with m.Elif(~self.is_allowed):
+            m.d.comb += self.status.eq(Status.OUT_OF_WINDOW)
+        with m.Elif(self.is_met):
+            m.d.comb += self.status.eq(Status.LOOP)
+        with m.Elif(self.is_too_long):
+            m.d.comb += self.status.eq(Status.TOO_LONG)
+        with m.Else():
+            m.d.comb += self.status.eq(Status.TIMEOUT)
+
+        # A word that completes a node which is not decided with it makes its context late.
+        is_word_waiting = of(self.is_waiting, self.word_context)
+        is_decided_with_it = is_from_lane_q | (lane_is_judged_q & self.is_judged & (self.word_context == context))
+        is_late_now = self.is_over & is_word_waiting & ~is_decided_with_it
+        m.d.comb += [
+            self.do_second.eq(self.is_part_over & is_word_waiting),
+            self.do_wait.eq(
+                Cat(
+                    (self.do_ask & (context == number))
+                    | (self.do_second & (self.word_context == number))
+                    | (self.do_wake & (self.wake_context == number))
+                    for number in range(each)
+                )
+            ),
+        ]
+        m.d.sync += [
+            self.abandons.valid.eq(self.do_settle & is_expired & ~of(self.pending, context)),
+            self.abandons.payload.id.eq(context),
+        ]
+
+        # The bits. What a decision sets prevails over what happened to its context in the same clock.
+        in_turn = self.visited_in_turn
+        m.d.sync += self.is_aborted.eq(self.is_aborted | self.do_mark)
+        with m.If(of(self.pending & self.is_aborted, in_turn)):
+            m.d.sync += of(wants_judge_q, in_turn).eq(1)
+        with m.If(self.do_wake):
+            m.d.sync += of(self.is_promised, self.wake_context).eq(0)
+        # A wait for a buffer ends otherwise.
+        with m.If(self.do_expire & ~of(self.is_promised, self.expired_context)):
+            m.d.sync += [of(is_expired_q, self.expired_context).eq(1), of(wants_judge_q, self.expired_context).eq(1)]
+        with m.If(is_late_now):
+            m.d.sync += [of(is_late_q, self.word_context).eq(1), of(wants_judge_q, self.word_context).eq(1)]
+        with m.If(self.do_settle):
+            m.d.sync += [
+                of(is_first_q, context).eq(0),
+                of(is_late_q, context).eq(0),
+                of(is_expired_q, context).eq(0),
+                of(self.is_waiting, context).eq(self.do_ask),
+                of(self.is_promised, context).eq(self.do_ask & self.has_node),
+                of(self.has_ended, context).eq(self.do_end),
+            ]
+        with m.If(self.do_start):
+            start = self.start_context
+            m.d.sync += [
+                of(self.abis_are_x86, start).eq(self.start_abi == Abi.X86),
+                of(is_first_q, start).eq(1),
+                of(is_late_q, start).eq(0),
+                of(is_expired_q, start).eq(0),
+                of(wants_judge_q, start).eq(1),
+                of(self.is_waiting, start).eq(0),
+                of(self.is_promised, start).eq(0),
+                of(self.has_ended, start).eq(0),
+                of(self.is_aborted, start).eq(self.start_is_aborted),
+                of(self.deletes_by_register, start).eq(self.start_is_delete),
+            ]
+        return m

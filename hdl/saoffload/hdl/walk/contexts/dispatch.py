@@ -1,0 +1,78 @@
+"""Which context the next command gets."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+
+from .round_robin import RoundRobin
+
+
+class Dispatch(wiring.Component):
+    """Gives each command a free context, in turn.
+
+    A free context whose AXI ID is still busy lost it: its read timed out and has not been answered. It gets a command
+    only when all IDs are lost, and then that command will not read.
+
+    Parameters
+    ----------
+    config : :class:`EngineConfig`
+        ``contexts``.
+
+    Members
+    -------
+    commands : ``In(stream of layouts.COMMAND)``
+    busy_ids : In
+    must_wait : ``In(1)``
+        No command starts in this clock.
+    do_start, context : Out
+        The command is taken, by this context. ``context`` means nothing else.
+    do_free, freed_context : In
+        The context can be used again.
+    is_free : ``Out(contexts)``
+
+    A context is found 2 clocks after it became free.
+    """
+
+    commands: stream.Interface
+
+    def __init__(self, config: EngineConfig):
+        self._contexts = config.contexts
+        context = range(max(2, config.contexts))
+        super().__init__(
+            {
+                "commands": In(stream.Signature(layouts.COMMAND)),
+                "busy_ids": In(2**config.id_width),
+                "must_wait": In(1),
+                "do_start": Out(1),
+                "context": Out(context),
+                "do_free": In(1),
+                "freed_context": In(context),
+                "is_free": Out(config.contexts, init=-1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.turn = turn = RoundRobin(width=self._contexts)
+        is_lost_q = Signal(self._contexts)
+        all_are_lost_q = Signal()
+        has_context_q = Signal()
+        busy = self.busy_ids[: self._contexts]
+        m.d.sync += [is_lost_q.eq(self.is_free & busy), all_are_lost_q.eq(is_lost_q.all())]
+        m.d.comb += [
+            turn.requests.eq(self.is_free & (~busy | all_are_lost_q.replicate(self._contexts))),
+            turn.do_take.eq(self.do_start),
+            self.commands.ready.eq(has_context_q & ~self.must_wait),
+            self.do_start.eq(self.commands.valid & self.commands.ready),
+        ]
+        # Found once, it stays so until it is taken.
+        with m.If(~has_context_q):
+            m.d.sync += [self.context.eq(turn.index), has_context_q.eq(turn.is_any)]
+        with m.If(self.do_start):
+            m.d.sync += [has_context_q.eq(0), self.is_free.bit_select(self.context, 1).eq(0)]
+        with m.If(self.do_free):
+            m.d.sync += self.is_free.bit_select(self.freed_context, 1).eq(1)
+        return m

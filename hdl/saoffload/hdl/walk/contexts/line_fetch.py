@@ -1,0 +1,258 @@
+"""Which lines a line buffer reads: the one that is wanted, the rest of its page, or those the walk will come to."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import WORDS_PER_LINE, EngineConfig
+from saoffload.hdl.layouts import LIST_ADDRESS_BITS
+
+from .line_tags import LINE_BITS
+
+#: Steps up less steps down, since the last jump: from here on, a walk is believed to go on so.
+BELIEF = 4
+MOST_BELIEF = 7
+LINES_PER_PAGE = 8
+#: The last place in a line at which an x64 node fits: if that is inside a window and the first one too, all is.
+LAST_NODE = 512 - 24
+KEPT_BEHIND = 3
+SHARED_AHEAD = 2
+
+
+class Course(enum.Enum, shape=2):
+    """Which lines to look at after the one that is wanted."""
+
+    NONE = 0
+    PAGE = 1
+    UP = 2
+    DOWN = 3
+
+
+class LineFetch(wiring.Component):
+    """Reads the line of each node that its context asks for, and lines that it expects to be asked for.
+
+    On the second line of a page the rest of the page is read, the wanted line first. When the walk has moved on to the
+    next line, or to the one before, often enough, lines ahead of it are read instead, as many as the buffer holds
+    without giving up the last few behind it; few if other commands walk too. A line is read only if one window holds it
+    wholly, the one of the node: so it never crosses a window's edge, and being aligned it never crosses 4 KB.
+
+    Parameters
+    ----------
+    config : :class:`EngineConfig`
+    number : int
+        Of the buffer: its reads have the IDs of its places.
+
+    Members
+    -------
+    has_owner : ``In(1)``
+        While 0 nothing is read, and what is not on its way to the bus yet is called off.
+    is_alone : ``In(1)``
+        No other command walks.
+    do_move, line, window : In
+        A node is asked for: the line of its first byte, and the window that it lies in.
+    probe, probe_is_held, probe_is_busy, do_allocate, line_window, before, do_drop : Out and In
+        See :class:`.LineTags`; ``probe`` is the line of all of them.
+    may_allocate : In
+        A place may be given to another line in this clock.
+    busy_ids : In
+        Of the places of this buffer.
+    has_question, question, question_is_taken : Out, Out, In
+        An address of an x64 node to be judged by the windows.
+    has_answer, is_allowed, answer_window, bus_address : In
+        The judgement, two clocks after it was taken.
+    lines : ``Out(stream of layouts.read_request)``
+    """
+
+    lines: stream.Interface
+
+    def __init__(self, config: EngineConfig, *, number: int):
+        self._config = config
+        self._number = number
+        window = range(max(2, config.windows))
+        super().__init__(
+            {
+                "has_owner": In(1),
+                "is_alone": In(1),
+                "do_move": In(1),
+                "line": In(LINE_BITS),
+                "window": In(window),
+                "probe": Out(LINE_BITS),
+                "probe_is_held": In(1),
+                "probe_is_busy": In(1),
+                "do_allocate": Out(1),
+                "line_window": Out(window),
+                "before": Out(LINE_BITS),
+                "do_drop": Out(1),
+                "may_allocate": In(1),
+                "busy_ids": In(config.lines),
+                "has_question": Out(1),
+                "question": Out(LIST_ADDRESS_BITS),
+                "question_is_taken": In(1),
+                "has_answer": In(1),
+                "is_allowed": In(1),
+                "answer_window": In(window),
+                "bus_address": In(config.address_width),
+                "lines": Out(stream.Signature(layouts.read_request(config))),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        config = self._config
+        m = Module()
+        place_bits = config.lines.bit_length() - 1
+        course_q, must_restart_q, here_q, window_q = self._add_course(m)
+
+        # The line that is looked at, and how many more there are to look at: none left is -1.
+        candidate_q = self.probe
+        walked_q = Signal(Course)
+        left_bits = (config.lines + LINES_PER_PAGE - 1).bit_length()
+        left_q = Signal(left_bits, init=(1 << left_bits) - 1)
+        wanted_window_q = self.line_window
+        is_high_q = Signal()
+        request = self.lines.payload
+        place = candidate_q[:place_bits]
+        ahead = Mux(self.is_alone, config.lines - 1 - KEPT_BEHIND, SHARED_AHEAD)
+        m.d.comb += [
+            self.question.eq(Cat(Mux(is_high_q, LAST_NODE, 0)[:9], candidate_q)),
+            self.before.eq(candidate_q - config.lines),
+            request.beat_count.eq(WORDS_PER_LINE),
+            request.id.eq(line_id(config, self._number) | place),
+        ]
+
+        def go_on() -> None:
+            m.d.sync += left_q.eq(left_q - 1)
+            with m.Switch(walked_q):
+                with m.Case(Course.UP):
+                    m.d.sync += candidate_q.eq(candidate_q + 1)
+                with m.Case(Course.DOWN):
+                    m.d.sync += candidate_q.eq(candidate_q - 1)
+                with m.Default():
+                    m.d.sync += candidate_q[:3].eq(candidate_q[:3] + 1)
+            m.next = "CHOOSE"
+
+        with m.FSM():
+            with m.State("CHOOSE"):
+                with m.If(must_restart_q):
+                    m.d.sync += [
+                        must_restart_q.eq(0),
+                        candidate_q.eq(here_q),
+                        wanted_window_q.eq(window_q),
+                        walked_q.eq(course_q),
+                    ]
+                    with m.Switch(course_q):
+                        with m.Case(Course.NONE):
+                            m.d.sync += left_q.eq(0)
+                        with m.Case(Course.PAGE):
+                            m.d.sync += left_q.eq(LINES_PER_PAGE - 1)
+                        with m.Default():
+                            m.d.sync += left_q.eq(ahead)
+                    m.next = "PROBE"
+                with m.Elif(~self.has_owner):
+                    m.d.sync += left_q.eq(-1)
+                with m.Elif(~left_q[-1]):
+                    m.next = "PROBE"
+            with m.State("PROBE"):
+                m.d.sync += is_high_q.eq(0)
+                m.next = "LOOK"
+            with m.State("LOOK"):
+                with m.If(self.probe_is_held | self.probe_is_busy | self.busy_ids.bit_select(place, 1)):
+                    go_on()
+                with m.Elif(~self.has_owner):
+                    m.d.sync += left_q.eq(-1)
+                    m.next = "CHOOSE"
+                with m.Else():
+                    m.next = "ASK"
+            with m.State("ASK"):
+                m.d.comb += self.has_question.eq(1)
+                with m.If(self.question_is_taken):
+                    m.next = "HEAR"
+            with m.State("HEAR"), m.If(self.has_answer):
+                with m.If(~self.is_allowed | (self.answer_window != wanted_window_q)):
+                    go_on()
+                with m.Elif(~is_high_q):
+                    m.d.sync += [
+                        is_high_q.eq(1),
+                        request.address.eq(Cat(Const(0, 9), self.bus_address[9:])),
+                    ]
+                    m.next = "ASK"
+                with m.Else():
+                    m.next = "ALLOCATE"
+            with m.State("ALLOCATE"):
+                with m.If(~self.has_owner | must_restart_q):
+                    m.d.sync += left_q.eq(-1)
+                    m.next = "CHOOSE"
+                with m.Elif(self.may_allocate):
+                    m.d.comb += self.do_allocate.eq(1)
+                    m.next = "REQUEST"
+            with m.State("REQUEST"):
+                m.d.comb += [self.lines.valid.eq(self.has_owner), self.do_drop.eq(~self.has_owner)]
+                with m.If(self.lines.ready | ~self.has_owner):
+                    go_on()
+        return m
+
+    def _add_course(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
+        """Where the walk is and where it seems to go. A move shows three clocks after it, at most."""
+        # The lines beside the one where the walk is are kept, so that a move is two comparisons and no addition.
+        here_q, above_q, below_q, line_q = (
+            Signal(LINE_BITS, name=name) for name in ("here_q", "above_q", "below_q", "line_q")
+        )
+        window_q = Signal.like(self.window)
+        moved_window_q = Signal.like(self.window)
+        has_been_here_q = Signal()
+        has_moved_q, is_compared_q = Signal(), Signal()
+        is_same_q, is_above_q, is_below_q, is_in_page_q = (
+            Signal(name=name) for name in ("is_same_q", "is_above_q", "is_below_q", "is_in_page_q")
+        )
+        belief_q = Signal(range(-MOST_BELIEF, MOST_BELIEF + 1))
+        course_q = Signal(Course)
+        must_restart_q = Signal()
+
+        m.d.sync += [
+            has_moved_q.eq(self.do_move),
+            is_compared_q.eq(has_moved_q),
+            is_same_q.eq(line_q == here_q),
+            is_above_q.eq(line_q == above_q),
+            is_below_q.eq(line_q == below_q),
+            is_in_page_q.eq(line_q[3:] == here_q[3:]),
+        ]
+        with m.If(self.do_move):
+            m.d.sync += [line_q.eq(self.line), moved_window_q.eq(self.window)]
+        belief = Signal.like(belief_q)
+        m.d.comb += belief.eq(belief_q)
+        with m.If(~has_been_here_q):
+            m.d.comb += belief.eq(0)
+        with m.Elif(is_above_q):
+            with m.If(belief_q != MOST_BELIEF):
+                m.d.comb += belief.eq(belief_q + 1)
+        with m.Elif(is_below_q):
+            with m.If(belief_q != -MOST_BELIEF):
+                m.d.comb += belief.eq(belief_q - 1)
+        with m.Else():
+            m.d.comb += belief.eq(0)
+        with m.If(is_compared_q & ~(has_been_here_q & is_same_q)):
+            m.d.sync += [
+                belief_q.eq(belief),
+                here_q.eq(line_q),
+                above_q.eq(line_q + 1),
+                below_q.eq(line_q - 1),
+                window_q.eq(moved_window_q),
+                has_been_here_q.eq(1),
+                must_restart_q.eq(1),
+            ]
+            with m.If(belief >= BELIEF):
+                m.d.sync += course_q.eq(Course.UP)
+            with m.Elif(belief <= -BELIEF):
+                m.d.sync += course_q.eq(Course.DOWN)
+            with m.Elif(is_in_page_q & has_been_here_q):
+                m.d.sync += course_q.eq(Course.PAGE)
+            with m.Else():
+                m.d.sync += course_q.eq(Course.NONE)
+        with m.If(~self.has_owner):
+            m.d.sync += [has_been_here_q.eq(0), has_moved_q.eq(0), is_compared_q.eq(0), must_restart_q.eq(0)]
+        return course_q, must_restart_q, here_q, window_q
+
+
+def line_id(config: EngineConfig, number: int) -> int:
+    """The ID of the reads of the first place of this buffer."""
+    return 1 << config.id_width - 1 | number * config.lines

@@ -1,0 +1,223 @@
+"""The line buffers, and who has them."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl import layouts
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.layouts import LIST_ADDRESS_BITS, WIDE_HANDLE_BITS, Abi
+
+from .benefit import Benefit
+from .line_buffer import LineBuffer
+from .line_fetch import line_id
+from .round_robin import RoundRobin
+
+
+class LinePool(wiring.Component):
+    """Lends each line buffer to one of the contexts that want lines, and joins what the buffers say.
+
+    A context has one buffer at most, so at most one of them has anything to say about a node.
+
+    Parameters
+    ----------
+    config : :class:`EngineConfig`
+        ``line_buffers``, at least 1.
+
+    Members
+    -------
+    beats, busy_ids, lines : streams and In
+        From and to the read master.
+    abis_are_x86 : ``In(contexts)``
+    is_looking, looked_at, look_address : In
+        An address of a context is judged, not a question.
+    is_judged, context, address, node_address, is_first, do_ask, do_end : In
+        A clock later: what was decided.
+    has_answer, is_allowed, window, bus_address : In
+        In that clock, too: what the windows say. ``has_answer``: to a question.
+    offers, offer_contexts, offer_addresses, offer_is_taken, questions, ... : Out and In
+        See :class:`.Offers`.
+    has_node, judged_is_mine, is_bad, failed : Out
+        In the clock of ``is_judged``: the node asked for comes from a buffer; so did the node that is decided now, and
+        its header is wrong, a word of it failed.
+    handle, handle_is_mine : Out
+        A clock later.
+    is_expired, expired_context, is_aborted : In
+        Strobe, its context; of all contexts.
+    gives_up, context_given_up, can_give_up : Out, Out, In
+        Strobe in a clock of ``can_give_up``: the node that was promised to this context will not come from a buffer.
+    is_alone : In
+    abandons : ``Out(stream of layouts.abandoned_read)``
+    """
+
+    beats: stream.Interface
+    lines: stream.Interface
+    abandons: stream.Interface
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        buffers, each = config.line_buffers, config.contexts
+        context = range(max(2, each))
+        super().__init__(
+            {
+                "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
+                "busy_ids": In(2**config.id_width),
+                "lines": Out(stream.Signature(layouts.read_request(config))),
+                "abis_are_x86": In(each),
+                "is_looking": In(1),
+                "looked_at": In(context),
+                "look_address": In(LIST_ADDRESS_BITS),
+                "is_judged": In(1),
+                "context": In(context),
+                "address": In(LIST_ADDRESS_BITS),
+                "node_address": In(LIST_ADDRESS_BITS),
+                "is_first": In(1),
+                "do_ask": In(1),
+                "do_end": In(1),
+                "has_answer": In(1),
+                "is_allowed": In(1),
+                "window": In(range(max(2, config.windows))),
+                "bus_address": In(config.address_width),
+                "offers": Out(buffers),
+                "offer_contexts": Out(context).array(buffers),
+                "offer_addresses": Out(LIST_ADDRESS_BITS).array(buffers),
+                "offer_is_taken": In(buffers),
+                "question_offers": Out(buffers),
+                "questions": Out(LIST_ADDRESS_BITS).array(buffers),
+                "question_is_taken": In(buffers),
+                "has_node": Out(1),
+                "judged_is_mine": Out(1),
+                "is_bad": Out(1),
+                "failed": Out(1),
+                "handle": Out(WIDE_HANDLE_BITS),
+                "handle_is_mine": Out(1),
+                "is_expired": In(1),
+                "expired_context": In(context),
+                "is_aborted": In(each),
+                "gives_up": Out(1),
+                "context_given_up": Out(context),
+                "can_give_up": In(1),
+                "is_alone": In(1),
+                "abandons": Out(stream.Signature(layouts.abandoned_read(config))),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        config = self._config
+        m = Module()
+        m.submodules.benefit = benefit = Benefit(config)
+        m.submodules.turn = turn = RoundRobin(width=config.contexts)
+        buffers = [LineBuffer(config, number=number) for number in range(config.line_buffers)]
+        for number, buffer in enumerate(buffers):
+            m.submodules[f"buffer_{number}"] = buffer
+
+        m.d.comb += [
+            benefit.do_ask.eq(self.is_judged & self.do_ask),
+            benefit.do_end.eq(self.is_judged & self.do_end),
+            benefit.context.eq(self.context),
+            benefit.is_first.eq(self.is_first),
+            benefit.address.eq(self.address),
+            benefit.node_address.eq(self.node_address),
+        ]
+
+        # An unlent buffer goes to a context that wants lines and has none.
+        wants = benefit.wants_lines
+        is_served = Cat(
+            Cat(buffer.has_owner & (buffer.owner == number) for buffer in buffers).any()
+            for number in range(config.contexts)
+        )
+        has_found_q = Signal()
+        found_q = Signal.like(self.context)
+        can_lend = Signal()
+        m.d.comb += [turn.requests.eq(wants & ~is_served), turn.do_take.eq(turn.is_any & can_lend & ~has_found_q)]
+        m.d.sync += [has_found_q.eq(turn.do_take), found_q.eq(turn.index)]
+        m.d.comb += can_lend.eq(Cat(~buffer.has_owner for buffer in buffers).any())
+        is_lent = Signal()
+        for buffer in buffers:
+            do_lend = has_found_q & ~buffer.has_owner & ~is_lent
+            m.d.comb += [
+                buffer.do_lend.eq(do_lend),
+                buffer.lent_context.eq(found_q),
+                buffer.lent_abi.eq(Mux(self.abis_are_x86.bit_select(found_q, 1), Abi.X86, Abi.X64)),
+            ]
+            is_lent = is_lent | do_lend
+
+        # Who an address came from, in the judge's two clocks.
+        mine_1_q, mine_2_q, mine_3_q = (Signal(len(buffers), name=f"mine_{clock}_q") for clock in (1, 2, 3))
+        m.d.sync += [mine_1_q.eq(self.offer_is_taken), mine_2_q.eq(mine_1_q), mine_3_q.eq(mine_2_q)]
+        asked_1_q, asked_2_q = (Signal(len(buffers), name=f"asked_{clock}_q") for clock in (1, 2))
+        m.d.sync += [asked_1_q.eq(self.question_is_taken), asked_2_q.eq(asked_1_q)]
+
+        is_free = self.can_give_up
+        for number, buffer in enumerate(buffers):
+            place = slice(line_id(config, number), line_id(config, number) + config.lines)
+            m.d.comb += [
+                buffer.is_wanted.eq(wants.bit_select(buffer.owner, 1)),
+                buffer.beats.valid.eq(self.beats.valid),
+                buffer.beats.payload.eq(self.beats.payload),
+                buffer.busy_ids.eq(self.busy_ids[place]),
+                buffer.is_looking.eq(self.is_looking),
+                buffer.looked_at.eq(self.looked_at),
+                buffer.look_address.eq(self.look_address),
+                buffer.look_is_mine.eq(mine_1_q[number]),
+                buffer.is_judged.eq(self.is_judged),
+                buffer.context.eq(self.context),
+                buffer.address.eq(self.address),
+                buffer.window.eq(self.window),
+                buffer.do_ask.eq(self.do_ask),
+                buffer.judged_is_mine.eq(mine_2_q[number]),
+                self.offers[number].eq(buffer.next_is_coming),
+                self.offer_contexts[number].eq(buffer.owner),
+                self.offer_addresses[number].eq(buffer.next_address),
+                buffer.next_is_taken.eq(self.offer_is_taken[number]),
+                buffer.is_expired.eq(self.is_expired & (self.expired_context == buffer.owner)),
+                buffer.is_aborted.eq(self.is_aborted.bit_select(buffer.owner, 1)),
+                buffer.do_give_up.eq(buffer.must_give_up & is_free),
+                buffer.is_alone.eq(self.is_alone),
+                self.question_offers[number].eq(buffer.has_question),
+                self.questions[number].eq(buffer.question),
+                buffer.question_is_taken.eq(self.question_is_taken[number]),
+                buffer.has_answer.eq(self.has_answer & asked_2_q[number]),
+                buffer.is_allowed.eq(self.is_allowed),
+                buffer.bus_address.eq(self.bus_address),
+            ]
+            is_free = is_free & ~buffer.must_give_up
+
+        which_2 = mine_2_q[-1] if len(buffers) > 1 else 0
+        which_3 = mine_3_q[-1] if len(buffers) > 1 else 0
+        m.d.comb += [
+            self.has_node.eq(Cat(buffer.has_node for buffer in buffers).any()),
+            self.judged_is_mine.eq(mine_2_q.any()),
+            self.is_bad.eq(Array(buffer.is_bad for buffer in buffers)[which_2]),
+            self.failed.eq(Array(buffer.failed for buffer in buffers)[which_2]),
+            self.handle.eq(Array(buffer.handle for buffer in buffers)[which_3]),
+            self.handle_is_mine.eq(mine_3_q.any()),
+            self.gives_up.eq(Cat(buffer.do_give_up for buffer in buffers).any()),
+            self.context_given_up.eq(Mux(buffers[0].do_give_up, buffers[0].owner, buffers[-1].owner)),
+        ]
+
+        # One line at a time, the buffers in turn; the same for what they abandon.
+        has_priority_q = Signal()
+        chosen = Signal()
+        if len(buffers) > 1:
+            m.d.comb += chosen.eq(
+                Mux(has_priority_q, ~buffers[0].lines.valid | buffers[1].lines.valid, ~buffers[0].lines.valid)
+            )
+        for number, buffer in enumerate(buffers):
+            with m.If(chosen == number):
+                m.d.comb += [
+                    self.lines.valid.eq(buffer.lines.valid),
+                    self.lines.payload.eq(buffer.lines.payload),
+                    buffer.lines.ready.eq(self.lines.ready),
+                ]
+        with m.If(self.lines.valid & self.lines.ready):
+            m.d.sync += has_priority_q.eq(~chosen)
+        first = buffers[0].abandons
+        m.d.comb += first.ready.eq(self.abandons.ready)
+        m.d.comb += [self.abandons.valid.eq(first.valid), self.abandons.payload.eq(first.payload)]
+        if len(buffers) > 1:
+            second = buffers[1].abandons
+            m.d.comb += second.ready.eq(self.abandons.ready & ~first.valid)
+            with m.If(~first.valid):
+                m.d.comb += [self.abandons.valid.eq(second.valid), self.abandons.payload.eq(second.payload)]
+        return m

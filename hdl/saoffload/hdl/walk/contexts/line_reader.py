@@ -1,0 +1,188 @@
+"""Nodes out of a line buffer: three words in three clocks, the next node's as soon as it is known where it is."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.dual_port import DualPortMemory
+from saoffload.hdl.layouts import LIST_ADDRESS_BITS, WIDE_HANDLE_BITS, WORD_DATA_BITS
+
+from .lane import X64_HEADER, X86_HEADER, handle_of, next_of
+from .line_tags import WORD_BITS
+
+
+class Kind(enum.Enum, shape=2):
+    """What a word is read for."""
+
+    NONE = 0
+    NEXT = 1
+    HEADER = 2
+    HANDLE = 3
+
+
+class LineReader(wiring.Component):
+    """Reads ``Next``, header and handle of a node, in this order, and begins with the next node at once.
+
+    ``Next`` comes first, because everything waits for it: it is judged while header and handle are read. In the clock
+    after, its node is read on trust, whether its line is here or not; the decision about it comes a clock later, and
+    what was read on trust is forgotten unless that decision asks for it.
+
+    Parameters
+    ----------
+    config : :class:`EngineConfig`
+        ``lines``.
+
+    Members
+    -------
+    do_write, write_place, write_data, write_failed : In
+        A word comes into the buffer.
+    is_x86 : In
+        ABI of the list.
+    is_looking, look_place, look_is_odd : In
+        A ``Next`` that came from here is being judged, and names this place.
+    is_decided, do_start, start_is_whole, start_place, start_is_odd : In
+        A clock later: it is decided. ``do_start``: that node is asked for, from here; ``start_is_whole``: its words are
+        here. ``do_start`` comes without ``is_decided``, too, for a ``Next`` from elsewhere.
+    place, place_is_whole : Out, In
+        The node asked for; whether its words are here, a clock late. It is read once they are.
+    is_stuck : Out
+        It waits for its words, and has waited for a clock at least.
+    do_give_up : In
+        Only while ``is_stuck``: the node is not wanted any longer.
+    do_stop : In
+        Forget everything.
+    next_is_coming, next_address, next_is_taken : Out, Out, In
+        A ``Next``. If it is not taken its node is read again.
+    is_bad, failed : Out
+        Two clocks after a ``Next`` was taken: the header is wrong; one of the three words failed.
+    handle : Out
+        A clock later.
+
+    3 clocks per node. The first ``Next`` comes 5 clocks after ``do_start``.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._lines = config.lines
+        place = (config.lines.bit_length() - 1) + WORD_BITS
+        super().__init__(
+            {
+                "do_write": In(1),
+                "write_place": In(place),
+                "write_data": In(WORD_DATA_BITS),
+                "write_failed": In(1),
+                "is_x86": In(1),
+                "is_looking": In(1),
+                "look_place": In(place),
+                "look_is_odd": In(1),
+                "is_decided": In(1),
+                "do_start": In(1),
+                "start_is_whole": In(1),
+                "start_place": In(place),
+                "start_is_odd": In(1),
+                "place": Out(place),
+                "place_is_whole": In(1),
+                "is_stuck": Out(1),
+                "do_give_up": In(1),
+                "do_stop": In(1),
+                "next_is_coming": Out(1),
+                "next_address": Out(LIST_ADDRESS_BITS),
+                "next_is_taken": In(1),
+                "is_bad": Out(1),
+                "failed": Out(1),
+                "handle": Out(WIDE_HANDLE_BITS),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        word = data.StructLayout({"data": WORD_DATA_BITS, "failed": 1})
+        m.submodules.memory = memory = DualPortMemory(width=WORD_DATA_BITS + 1, depth=self._lines << WORD_BITS)
+        m.d.comb += [
+            memory.b_address.eq(self.write_place),
+            memory.b_do_write.eq(self.do_write),
+            memory.b_write_data.eq(Cat(self.write_data, self.write_failed)),
+        ]
+
+        # The node that is read, or will be.
+        is_odd_q = Signal()
+        reads_header_q, reads_handle_q = Signal(), Signal()
+        # Words on their way through the memory: what they are.
+        step = data.StructLayout({"kind": Kind, "is_odd": 1})
+        steps = [Signal(step, name=f"step_{number}") for number in (1, 2)]
+        address = memory.a_address
+        kind = Signal(Kind)
+        is_odd = Signal()
+        do_forget = Signal()
+        next_offset = ~(self.is_x86 & ~is_odd)
+        m.d.comb += [is_odd.eq(is_odd_q), address.eq(self.place)]
+        with m.If(reads_header_q):
+            m.d.comb += kind.eq(Kind.HEADER)
+        with m.Elif(reads_handle_q):
+            m.d.comb += [kind.eq(Kind.HANDLE), address.eq(self.place + Mux(self.is_x86, 1, 2))]
+        m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(reads_header_q)]
+        with m.If(do_forget):
+            m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(0)]
+        for step_q, before_kind, before_odd in (
+            (steps[0], kind, is_odd),
+            (steps[1], steps[0].kind, steps[0].is_odd),
+        ):
+            m.d.sync += [
+                step_q.kind.eq(Mux(do_forget, Kind.NONE, before_kind)),
+                step_q.is_odd.eq(before_odd),
+            ]
+
+        def begin(place: Signal, is_odd_there: Signal) -> None:
+            m.d.comb += [
+                kind.eq(Kind.NEXT),
+                is_odd.eq(is_odd_there),
+                address.eq(place + next_offset),
+            ]
+            m.d.sync += [self.place.eq(place), is_odd_q.eq(is_odd_there), reads_header_q.eq(1)]
+
+        out = data.View(word, memory.a_data)
+        out_step = steps[1]
+        low, high = out.data[:32], out.data[32:]
+        m.d.comb += [
+            self.next_is_coming.eq(out_step.kind == Kind.NEXT),
+            self.next_address.eq(next_of(low, high, is_x86=self.is_x86, is_odd=out_step.is_odd)),
+        ]
+
+        with m.FSM():
+            # Nothing is asked for, or what is asked for is being read.
+            with m.State("READ"):
+                with m.If(self.is_looking):
+                    begin(self.look_place, self.look_is_odd)
+                with m.If(self.next_is_coming & ~self.next_is_taken):
+                    m.d.comb += do_forget.eq(1)
+                    m.next = "WAIT"
+                with m.Elif(self.do_start & ~(self.is_decided & self.start_is_whole)):
+                    m.d.comb += do_forget.eq(1)
+                    m.d.sync += [self.place.eq(self.start_place), is_odd_q.eq(self.start_is_odd)]
+                    m.next = "WAIT"
+                with m.Elif(self.is_decided & ~self.do_start):
+                    m.d.comb += do_forget.eq(1)
+            # One clock for the words to be looked at.
+            with m.State("WAIT"):
+                m.next = "CHECK"
+                with m.If(self.do_stop):
+                    m.next = "READ"
+            with m.State("CHECK"):
+                m.d.comb += self.is_stuck.eq(~self.place_is_whole)
+                with m.If(self.do_stop | self.do_give_up):
+                    m.next = "READ"
+                with m.Elif(self.place_is_whole):
+                    begin(self.place, is_odd_q)
+                    m.next = "READ"
+        with m.If(self.do_stop):
+            m.d.comb += do_forget.eq(1)
+
+        failed_q = Signal()
+        header = Mux(self.is_x86 & out_step.is_odd, high, low)
+        m.d.comb += self.failed.eq(failed_q | ((out_step.kind == Kind.HANDLE) & out.failed))
+        m.d.sync += [
+            failed_q.eq(out.failed | (failed_q & (out_step.kind == Kind.HEADER))),
+            self.is_bad.eq(header != Mux(self.is_x86, X86_HEADER, X64_HEADER)),
+            self.handle.eq(handle_of(low, high, is_x86=self.is_x86, is_odd=out_step.is_odd)),
+        ]
+        return m

@@ -1,0 +1,83 @@
+"""Which reads take too long: one clock for all contexts, looked at in turn."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl.lut_memory import LutMemory
+from saoffload.hdl.walk.timer import TIMEOUT_BITS
+
+PERIOD_AT_LEAST = 4
+
+
+class Watch(wiring.Component):
+    """Says which waiter has waited for ``timeout`` clocks since its last start.
+
+    Each is looked at once per round of ``period`` clocks (the number of waiters, at least 4), so a start is noted, and
+    the end of a wait is seen, up to a round late: never early, and at most two rounds and 4 clocks late.
+
+    Parameters: ``waiters``.
+
+    Members
+    -------
+    timeout : ``In(32)``
+        In clocks; 0 means never.
+    do_start : ``In(waiters)``
+        Strobe for each: the wait begins.
+    is_waiting : ``In(waiters)``
+    is_expired, waiter : Out
+        Strobe: this one has waited too long.
+    looked_at : Out
+        Goes round; for others that look at one waiter per clock.
+    """
+
+    def __init__(self, *, waiters: int):
+        self._waiters = waiters
+        self._period = max(PERIOD_AT_LEAST, waiters)
+        super().__init__(
+            {
+                "timeout": In(TIMEOUT_BITS),
+                "do_start": In(waiters),
+                "is_waiting": In(waiters),
+                "is_expired": Out(1),
+                "waiter": Out(range(max(2, waiters))),
+                "looked_at": Out(range(self._period)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        # One bit more than a timeout has: what is looked at every round cannot wrap unseen.
+        now = Signal(TIMEOUT_BITS + 1)
+        m.submodules.starts = starts = LutMemory(shape=TIMEOUT_BITS + 1, depth=self._period)
+        must_note_q = Signal(self._period)
+        m.d.sync += [now.eq(now + 1), self.looked_at.eq(self.looked_at + 1)]
+        with m.If(self.looked_at == self._period - 1):
+            m.d.sync += self.looked_at.eq(0)
+
+        must_note = must_note_q.bit_select(self.looked_at, 1)
+        m.d.comb += [
+            starts.read_addresses[0].eq(self.looked_at),
+            starts.write_address.eq(self.looked_at),
+            starts.write_data.eq(now),
+            starts.do_write.eq(must_note),
+        ]
+        m.d.sync += must_note_q.eq((must_note_q & ~(1 << self.looked_at)[: self._period]) | self.do_start)
+
+        # Two clocks: the time that passed, and whether that is too long.
+        elapsed_q = Signal(TIMEOUT_BITS + 1)
+        is_counting_q = Signal()
+        seen_q = Signal.like(self.looked_at)
+        is_long_q = Signal()
+        late_q = Signal.like(self.looked_at)
+        m.d.sync += [
+            elapsed_q.eq(now - starts.read_data[0]),
+            is_counting_q.eq(~must_note),
+            seen_q.eq(self.looked_at),
+            is_long_q.eq(is_counting_q & (elapsed_q >= self.timeout) & self.timeout.any()),
+            late_q.eq(seen_q),
+        ]
+        # Whoever began anew meanwhile is not meant.
+        is_meant = (self.is_waiting & ~must_note_q[: self._waiters] & ~self.do_start).bit_select(late_q, 1)
+        m.d.comb += [self.waiter.eq(late_q), self.is_expired.eq(is_long_q & is_meant)]
+        return m
