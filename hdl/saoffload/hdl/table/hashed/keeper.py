@@ -98,7 +98,11 @@ class Keeper(wiring.Component):
             m.d.sync += [must_drain.eq(0), must_free.eq(1)]
 
         # An add that has to wait is tried again when something has changed that it may wait for.
-        with m.If(self.grace_answers.valid):
+        has_changed = Signal()
+        m.d.sync += has_changed.eq(
+            self.grace_answers.valid | self.pass_is_done | self.walk_did_push | self.walk_is_done
+        )
+        with m.If(has_changed):
             m.d.sync += is_blocked.eq(0)
         adds_since_step = Signal(range(ADDS_PER_STEP + 1))
         step_is_due = Signal()
@@ -107,7 +111,9 @@ class Keeper(wiring.Component):
 
         # A parked key may find a row again once the sweep has cleared some.
         has_cleared = Signal(2)
-        with m.If(self.row_is_cleared):
+        row_was_cleared = Signal()
+        m.d.sync += row_was_cleared.eq(self.row_is_cleared)
+        with m.If(row_was_cleared):
             m.d.sync += has_cleared[0].eq(1)
 
         is_refusing = Signal()
@@ -192,17 +198,14 @@ class Keeper(wiring.Component):
                 with m.If(self.place_is_stuck & has_cleared.any()):
                     m.d.comb += self.do_retry.eq(1)
                 with m.If(self.pass_is_done):
-                    m.d.sync += [has_cleared.eq(has_cleared << 1), is_blocked.eq(0), pass_is_new.eq(1)]
+                    m.d.sync += [has_cleared.eq(has_cleared << 1), pass_is_new.eq(1)]
                     # A sweep that began before the drain did is not the pass's own.
                     with m.If(~pass_is_new & pass_has_dead):
                         m.d.sync += must_drain.eq(1)
                 with m.If(self.step_is_idle):
                     m.next = "IDLE"
             with m.State("WALK"):
-                with m.If(self.walk_did_push):
-                    m.d.sync += is_blocked.eq(0)
                 with m.If(self.walk_is_done):
-                    m.d.sync += is_blocked.eq(0)
                     with m.If(self.is_linking):
                         m.d.sync += [self.is_linking.eq(0), must_link.eq(0)]
                     with m.Else():

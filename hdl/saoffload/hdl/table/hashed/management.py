@@ -236,11 +236,14 @@ class Management(wiring.Component):
         given = self.ways[0].given.as_value()
         for way in self.ways[1:]:
             given = given | way.given.as_value()
+        # A damaged row is given as unused.
+        is_used = Cat(way.given.is_used & ~way.is_damaged for way in self.ways).any()
         given_key = Signal(overflow.loaded.shape())
         does_retry = Signal()
         m.d.sync += [
             does_retry.eq(keeper.do_retry),
             given_key.eq(given),
+            given_key.is_used.eq(is_used),
             mover.do_write.eq(placer.do_write_way),
             mover.do_cancel.eq(placer.do_cancel_way),
         ]
@@ -394,10 +397,10 @@ class Management(wiring.Component):
             free_list.pushed.eq(index_walk.index),
             free_list.do_clear.eq(keeper.do_clear),
         ]
-        words_wait = self.words.do_write & ~self.words.is_ready
         context_waits = self.do_write_context & ~self.context_is_written
         m.d.comb += [
-            wipe.must_hold.eq((wipe.has_index & ~self.state_write_is_ready) | words_wait | context_waits),
+            # Whether or not there is something to write: what tells it comes from registers.
+            wipe.must_hold.eq(~self.state_write_is_ready | ~self.words.is_ready | ~self.context_is_written),
             add.word_is_read.eq(self.words.is_ready),
             add.words_are_written.eq(self.words.is_ready & ~context_waits),
             add.generation.eq(self.words.data),

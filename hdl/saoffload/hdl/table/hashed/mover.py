@@ -23,7 +23,7 @@ class Mover(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_read``: look at the rows of the hand; 8 clocks later ``is_chosen``, with ``has_twin``: a row holds the
+    Members: ``do_read``: look at the rows of the hand; 9 clocks later ``is_chosen``, with ``has_twin``: a row holds the
     hand's key already. Two clocks after that ``given`` shows what stands in the chosen row. ``do_write`` writes and
     goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move`` instead of ``do_read``:
     the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.

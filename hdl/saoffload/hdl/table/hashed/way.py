@@ -15,11 +15,11 @@ class WayManagement(wiring.Signature):
     """How the management reaches one way, seen from the management.
 
     ``hand``: what would be written, and whose row is read while ``reads_row`` is 0; otherwise ``row`` is. With these
-    held, ``is_free`` and ``owner`` are valid from the 4th clock on, ``is_damaged`` (its parity is wrong) from the 5th,
-    and ``is_twin`` (the row holds the key of the hand) from the 6th. ``do_write`` writes the hand, used, into the row
-    that is being read, and with ``do_clear``, which goes with ``reads_row``, clears it; the memory is written in the
-    clock after that (``Way.WRITE_DELAY``). ``do_give`` puts what is read on ``given`` in the next clock; without it
-    ``given`` is zero. A damaged row is given as unused.
+    held, ``is_free`` and ``owner`` are valid from the 4th clock on, ``is_damaged`` (its parity is wrong) from the 6th,
+    and ``is_twin`` (the row holds the key of the hand, undamaged) from the 7th. ``do_write`` writes the hand, used,
+    into the row that is being read, and with ``do_clear``, which goes with ``reads_row``, clears it; the memory is
+    written in the clock after that (``Way.WRITE_DELAY``). ``do_give`` puts what is read on ``given`` in the next clock;
+    without it ``given`` is zero. Whether it was damaged is known with that clock.
     """
 
     def __init__(self, config: EngineConfig):
@@ -60,8 +60,8 @@ class Way(wiring.Component):
 
     FOUND_LATENCY = 6
     FREE_LATENCY = 4
-    DAMAGE_LATENCY = 5
-    READ_LATENCY = 6
+    DAMAGE_LATENCY = 6
+    READ_LATENCY = 7
     WRITE_DELAY = 1
 
     def __init__(self, config: EngineConfig, *, number: int):
@@ -177,8 +177,11 @@ class Way(wiring.Component):
         equal = Signal(len(groups), reset_less=True)
         all_equal = Signal(len(all_groups(equal)), reset_less=True)
         was_used = Signal()
+        is_like_hand = Signal()
         parities = parity_groups(Value.cast(memory.b_data))
         read_parities = Signal(len(parities), reset_less=True)
+        joined = parity_groups(read_parities)
+        joined_parities = Signal(len(joined), reset_less=True)
         is_used = Signal()
         m.d.comb += port.is_free.eq(~is_used)
         m.d.sync += [
@@ -186,14 +189,16 @@ class Way(wiring.Component):
             port.owner.eq(stored.owner),
             equal.eq(groups),
             read_parities.eq(parities),
+            joined_parities.eq(joined),
+            port.is_damaged.eq(joined_parities.xor()),
             all_equal.eq(all_groups(equal)),
             was_used.eq(is_used),
-            port.is_twin.eq(all_equal.all() & was_used & ~port.is_damaged),
-            port.is_damaged.eq(read_parities.xor()),
+            is_like_hand.eq(all_equal.all() & was_used),
+            port.is_twin.eq(is_like_hand & ~port.is_damaged),
         ]
         with m.If(port.do_give):
             m.d.sync += [
-                port.given.is_used.eq(is_used & ~port.is_damaged),
+                port.given.is_used.eq(is_used),
                 port.given.owner.eq(port.owner),
                 port.given.permuted.eq(join(config, row, stored.rest, self._number)),
             ]

@@ -46,7 +46,12 @@ class Wipe(wiring.Component):
         m = Module()
         sizes = sizes_of(self._config)
         clocks_left = Signal(range(self.TAIL + 1))
-        is_last = self.position == self._positions - 1
+        # Known with the position, not from it.
+        is_last = Signal()
+        with m.If(self.do_start):
+            m.d.sync += is_last.eq(self._positions == 1)
+        with m.Elif(self.is_running & ~self.must_hold):
+            m.d.sync += is_last.eq(self.position == self._positions - 2)
         m.d.comb += [
             self.has_row.eq(self.is_running & (self.position < sizes.way_depth)),
             self.has_index.eq(self.is_running & (self.position < self._config.bundles)),
