@@ -59,7 +59,7 @@ def walk_one(
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("is_shuffled", [False, True], ids=["in-order", "out-of-order"])
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
-@pytest.mark.parametrize("buffers", [1, 2])
+@pytest.mark.parametrize("buffers", [pytest.param(1, marks=pytest.mark.nightly), 2])
 @pytest.mark.parametrize("seed", seeds(1))
 def test_random_mixes(seed: int, buffers: int, pattern: Any, is_shuffled: bool) -> None:
     """Lists of every kind at once, good, broken and endless, with errors; one silence takes one ID with it. Replay with
