@@ -59,7 +59,7 @@ def walk_one(
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("is_shuffled", [False, True], ids=["in-order", "out-of-order"])
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
-@pytest.mark.parametrize("buffers", [1, 2])
+@pytest.mark.parametrize("buffers", [pytest.param(1, marks=pytest.mark.nightly), 2])
 @pytest.mark.parametrize("seed", seeds(1))
 def test_random_mixes(seed: int, buffers: int, pattern: Any, is_shuffled: bool) -> None:
     """Lists of every kind at once, good, broken and endless, with errors; one silence takes one ID with it. Replay with
@@ -157,13 +157,14 @@ def test_lines_stay_inside_a_window(size: int) -> None:
 
 
 @pytest.mark.usefixtures("eager")
-def test_windows_that_meet_in_a_line() -> None:
-    """Nodes belong to the lowest window that holds them, also where two windows with other bus addresses overlap."""
+@pytest.mark.parametrize(("start", "size"), [(0x2_0300, 0x500), (0x2_0660, 0x90)], ids=["across", "within"])
+def test_windows_that_meet_in_a_line(start: int, size: int) -> None:
+    """Nodes belong to the lowest window that holds them, also where another one holds the whole line."""
     memory = Memory()
-    windows = [(0x2_0300, 0x500, 0x5_0300), (0x2_0000, 0x2000, 0x9_0000)]
+    windows = [(start, size, start + 0x3_0000), (0x2_0000, 0x2000, 0x9_0000)]
     addresses = contiguous(0x2_0000, 300, X64)
     for number, (address, next_address) in enumerate(zip(addresses, [*addresses[1:], 0], strict=True)):
-        is_first = 0x2_0300 <= address and address + 24 <= 0x2_0800
+        is_first = start <= address and address + 24 <= start + size
         memory.write(address + (0x3_0000 if is_first else 0x7_0000), X64.node(next_address, number + 1))
     bed = Bed(with_lines(windows=2), memory=memory, live=set(), latency=2)
     ran = walk_one(bed, Command(head=addresses[0]), windows)

@@ -168,7 +168,7 @@ def mixed_commands(random: Random, memory: Memory, config: EngineConfig, count: 
 
 @pytest.mark.parametrize("is_shuffled", [False, True], ids=["in-order", "out-of-order"])
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
-@pytest.mark.parametrize("count", [2, 5, 16])
+@pytest.mark.parametrize("count", [2, 5, pytest.param(16, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("seed", seeds(1))
 def test_random_mixes(seed: int, count: int, pattern: Any, is_shuffled: bool) -> None:
     """Good, broken and endless lists, faults and silence at once. Replay with SAOFFLOAD_SEED."""

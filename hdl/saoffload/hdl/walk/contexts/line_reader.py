@@ -59,7 +59,7 @@ class LineReader(wiring.Component):
     handle : Out
         A clock later.
 
-    3 clocks per node. The first ``Next`` comes 5 clocks after ``do_start``.
+    3 clocks per node. The first ``Next`` comes 4 clocks after ``do_start``.
     """
 
     def __init__(self, config: EngineConfig):
