@@ -45,7 +45,7 @@ def patch(monkeypatch: pytest.MonkeyPatch, component: type, method: str, old: st
 
 def walks() -> dict[str, int]:
     simulation = build(to_verilog(SMALL), top=TOP)
-    job = {"seed": 1, "stall": "none", "first_round": 0, "nodes": 1000}
+    job = {"reads_by": "serial", "seed": 1, "stall": "none", "first_round": 0, "nodes": 1000}
     return run(simulation, bench=BENCH, job=job)
 
 
