@@ -1,9 +1,10 @@
-"""Measures what the README states and writes it down: docs/figures.json, and the table between the README's marks.
+"""Measures what the README states and writes it down: docs/figures.json, and the tables between the README's marks.
 
-    python tools/figures.py            walks, the model's speed, and the bitstreams of all boards
-    python tools/figures.py --walks    walks and the model's speed alone; the bitstreams' figures stay as they were
-    python tools/figures.py --tables   fills of the large hash tables alone: a quarter of an hour
-    python tools/figures.py --lists    walks of every kind of list at every latency alone, and their plot
+    python tools/figures.py                    everything: hours
+    python tools/figures.py walks model        a few minutes
+    python tools/figures.py lists tables       walks of every kind of list, fills of the large tables, with their plots
+    python tools/figures.py boards synth       bitstreams, and designs on bare FPGAs
+    python tools/figures.py growth             tables of 1 K to 16 K SAs on a bare FPGA
 
 Clocks, LUTs, block RAMs and Fmax are exact; the model's speed is that of the machine it runs on.
 """
@@ -15,6 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from matplotlib import pyplot as plt
+from readme_tables import table_of
 
 from saoffload.host.lists import ListBuilder
 from saoffload.host.register_map import Abi
@@ -28,25 +32,15 @@ LISTS_PLOT = PLOTS / "walks.svg"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 BOARDS = ("ulx3s-85f", "icebreaker")
 TABLES = ("large", "huge")
+SYNTH = (("table", "huge", "LFE5U-85F"), ("engine", "huge", "LFE5U-85F"), ("table", "large", "LFE5U-25F"))
+GROWTH = (1024, 2048, 4096, 8192, 16384)
+PARTS = ("walks", "model", "lists", "tables", "boards", "synth", "growth")
 FAMILIES = ("random", "sequential-spis", "sequential-ipv4", "spread-bits")
 SEEDS = 20
 LATENCIES = (1, 13, 100)
 NODE_COUNT = 1000
 LISTS_PRESET = "huge"
 LISTS_NODE_COUNT = 20_000
-LIST_NAMES = {
-    "contiguous24": "contiguous, up",
-    "contiguous24_down": "contiguous, down",
-    "slots32": "32-byte slots, up",
-    "slots32_down": "32-byte slots, down",
-    "slots64": "64-byte slots, up",
-    "slots64_down": "64-byte slots, down",
-    "page_random": "4 KB pages in random order, their 128 slots in random order",
-    "random": "32-byte slots, random in 64 MiB",
-    "random_16_lists": "the same as 16 lists at once",
-    "swapped20": "contiguous, 20 % of the neighbours swapped",
-    "malloc": "heap of a C program, freed and reused in random order",
-}
 BASE = 0xFFFF_8000_1234_0000
 X86_BASE = 0x1234_0000
 
@@ -94,42 +88,18 @@ def measure_walks(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def measure_tables() -> list[dict[str, Any]]:
+def measure_tables(seeds: int) -> list[dict[str, Any]]:
     """What `saoffload bench table` says of the large hash tables; draws clocks per add against load."""
     families = [option for family in FAMILIES for option in ("--keys", family)]
     rows = []
     for name in TABLES:
         plot = PLOTS / f"adds-{name}.svg"
-        options = ["--preset", name, "--seeds", str(SEEDS), "--plot", str(plot), *families]
+        options = ["--preset", name, "--seeds", str(seeds), "--plot", str(plot), *families]
         figures = run_json("saoffload.sim.cli", "bench", "table", *options)
         del figures["families"]
+        figures["fills"] = len(FAMILIES) * seeds
         rows.append(figures)
     return rows
-
-
-def lines_of_tables(tables: list[dict[str, Any]]) -> list[str]:
-    """Adds to the large hash tables, as the README shows them."""
-    if not tables:
-        return []
-    lines = [
-        "",
-        "Adds to hash tables, clocks per add (mean / 99 % / most), with a key and a handle looked up in every clock;",
-        "fills with random keys, sequential SPIs, sequential addresses, and keys that differ in few bits.",
-        "",
-        "| preset | keys | 50 % full | 90 % | 95 % | 99 % | first refusal | flush | fills |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for table in tables:
-        cells = [
-            f"{cost['mean']:.0f} / {cost['p99']:,} / {cost['max']:,}" if cost else "-"
-            for cost in table["clocks_per_add"].values()
-        ]
-        load = f"{100 * table['load_at_first_refusal']:.2f} %"
-        lines.append(
-            f"| `{table['preset']}` | {table['capacity']:,} | {' | '.join(cells)} | {load} | "
-            f"{table['clocks_per_flush']:,} | {len(FAMILIES) * table['seeds']} |"
-        )
-    return lines
 
 
 def measure_lists(nodes: int) -> dict[str, Any]:
@@ -140,112 +110,81 @@ def measure_lists(nodes: int) -> dict[str, Any]:
         for name in ("cycles_per_node", "bytes_per_node"):
             row[name] = round(row[name], 3)
     figures["simulated_nodes_per_second"] = round(figures["simulated_nodes_per_second"])
+    figures["plot"] = LISTS_PLOT.name
     return figures
 
 
-def lines_of_lists(figures: dict[str, Any] | None) -> list[str]:
-    """Walks of every kind of list, as the README shows them."""
-    if figures is None:
-        return []
-    latencies = sorted({row["latency"] for row in figures["rows"]})
-    goals = {(goal["list"], goal["latency"]): goal for goal in figures["targets"]}
-    lines = [
-        "",
-        f"Walks of {figures['nodes']:,} x64 nodes on preset `{figures['preset']}`, clocks and bytes read per node,",
-        "in a memory that answers in order, a beat of 8 bytes per clock. The plain state machine asks for a node,",
-        "waits for its beats, and asks for the next. What misses the design's goal has the goal beside it.",
-        "",
-        "| list | " + " | ".join(f"L = {latency}" for latency in latencies) + " | bytes |",
-        "|---|" + "---|" * (len(latencies) + 1),
+def measure_synth(seeds: int, jobs: int) -> list[dict[str, Any]]:
+    """What `saoffload synth` says of the large presets."""
+    options = ["--seeds", str(seeds), "--jobs", str(jobs)]
+    return [
+        run_json("saoffload.sim.cli", "synth", subject, "--preset", name, "--device", device, *options)
+        for subject, name, device in SYNTH
     ]
-    for name, text in LIST_NAMES.items():
-        rows = [row for row in figures["rows"] if (row["list"], row["engine"]) == (name, "saoffload")]
-        cells = [_with_goal(row, goals.get((name, row["latency"])), "cycles_per_node", ".2f") for row in rows]
-        worst = max(rows, key=lambda row: row["bytes_per_node"])
-        cells.append(_with_goal(worst, goals.get((name, worst["latency"])), "bytes_per_node", ".1f"))
-        lines.append(f"| {text} | {' | '.join(cells)} |")
-    serial = [row for row in figures["rows"] if row["engine"] == "serial"]
-    cells = []
-    for latency in latencies:
-        clocks = sorted({f"{row['cycles_per_node']:.1f}" for row in serial if row["latency"] == latency}, key=float)
-        cells.append(clocks[0] if len(clocks) == 1 else f"{clocks[0]} to {clocks[-1]}")
-    picture = (
-        "Clocks per node against the latency of host memory, a line for each list, the plain state machine dashed."
-    )
-    lines += [
-        f"| plain state machine, any of these lists | {' | '.join(cells)} | 24.0 |",
-        "",
-        f"![{picture}](docs/{LISTS_PLOT.name})",
-    ]
-    return lines
 
 
-def _with_goal(row: dict[str, Any], goal: dict[str, Any] | None, name: str, form: str) -> str:
-    is_missed = goal is not None and row[name] > goal[name]
-    return f"{row[name]:{form}}" + (f" (goal {goal[name]:g})" if goal is not None and is_missed else "")
-
-
-def table_of(figures: dict[str, Any]) -> str:
-    """The figures as the README shows them."""
-    lines = [
-        f"Walks of {NODE_COUNT} scattered nodes, clocks per node, from the walker taking the command to its completion",
-        "standing in the queue; L is the memory's latency in clocks.",
-        "",
-        "| nodes | " + " | ".join(f"L = {latency}" for latency in LATENCIES) + " |",
-        "|---|" + "---|" * len(LATENCIES),
+def measure_growth() -> dict[str, Any]:
+    """Size and speed of tables of 1 K to 16 K SAs, and a picture of them."""
+    rows = [
+        run_json("saoffload.sim.cli", "synth", "table", "--preset", "huge", "--bundles", str(bundles))
+        for bundles in GROWTH
     ]
-    for abi in ("x64", "x86"):
-        cells = [f"{row['cycles_per_node']:.2f}" for row in figures["walks"] if row["abi"] == abi]
-        lines.append(f"| {abi} | " + " | ".join(cells) + " |")
-    lines += lines_of_lists(figures.get("lists"))
-    lines += [
-        "",
-        "| board | preset | LUT | FF | block RAM | Fmax | clock | seed |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for board in figures["boards"]:
-        size = f"{board['lut']:,} | {board['ff']:,} | {board['bram']}"
-        speed = f"{board['fmax_mhz']:.1f} MHz | {board['clock_mhz']:g} MHz, {'met' if board['met'] else 'missed'}"
-        lines.append(f"| `{board['board']}` | `{board['preset']}` | {size} | {speed} | {board['seed']} |")
-    lines += lines_of_tables(figures.get("tables", []))
-    lines += [
-        "",
-        f"Reference model: {figures['model_nodes_per_second']:,} nodes per second with the full list of events.",
-    ]
-    return "\n".join(lines)
+    figure, (sizes, speed) = plt.subplots(1, 2, figsize=(10, 4))
+    for name, text in (("lut", "LUT"), ("ff", "flip-flops"), ("bram", "block RAMs")):
+        sizes.plot(GROWTH, [row[name] for row in rows], marker="o", label=text)
+    speed.plot(GROWTH, [row["fmax_mhz"] for row in rows], marker="o", color="tab:red", label="Fmax, one seed")
+    for axes, unit in ((sizes, "cells"), (speed, "MHz")):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(GROWTH, [f"{bundles:,}" for bundles in GROWTH])
+        axes.set_xlabel("SAs")
+        axes.set_ylabel(unit)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+    sizes.set_yscale("log")
+    speed.set_ylim(0)
+    figure.suptitle("The hash table on an LFE5U-85F")
+    figure.tight_layout()
+    figure.savefig(PLOTS / "growth.svg", metadata={"Date": None})
+    return {"rows": rows, "plot": "growth.svg"}
 
 
 def main() -> None:
-    """Measure, write the JSON, and put the table into the README."""
+    """Measure, write the JSON, and put the tables into the README."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--walks", action="store_true", help="leave the bitstreams' figures as they are")
-    parser.add_argument("--tables", action="store_true", help="measure the large hash tables, and nothing else")
-    parser.add_argument("--lists", action="store_true", help="measure every kind of list, and nothing else")
-    parser.add_argument("--nodes", type=int, default=LISTS_NODE_COUNT, help="of each list (%(default)s)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them without any")
+    parser.add_argument("--nodes", type=int, default=LISTS_NODE_COUNT, help="of each of the lists (%(default)s)")
+    parser.add_argument("--fills", type=int, default=SEEDS, help="of each family of keys (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=2, help="of place and route for synth (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time (%(default)s)")
     arguments = parser.parse_args()
+    unknown = [part for part in arguments.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"unknown part {unknown[0]!r}: choose from {', '.join(PARTS)}")
     figures: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {"boards": []}
-    if not arguments.walks and not arguments.lists:
-        figures["tables"] = measure_tables()
-    if not arguments.walks and not arguments.tables:
-        figures["lists"] = measure_lists(arguments.nodes)
-    if arguments.tables or arguments.lists:
+    for part in arguments.parts or PARTS:
+        if part == "walks":
+            with tempfile.TemporaryDirectory() as folder:
+                figures[part] = measure_walks(Path(folder))
+        elif part == "model":
+            speed = run_json("saoffload.sim.model.speed")
+            figures["model_nodes_per_second"] = int(speed["nodes_per_second"]) // 1000 * 1000
+        elif part == "lists":
+            figures[part] = measure_lists(arguments.nodes)
+        elif part == "tables":
+            figures[part] = measure_tables(arguments.fills)
+        elif part == "boards":
+            figures[part] = [run_json("saoffload.sim.cli", "build", board) for board in BOARDS]
+            for report in figures[part]:
+                del report["bitstream"]
+        elif part == "synth":
+            figures[part] = measure_synth(arguments.seeds, arguments.jobs)
+        else:
+            figures[part] = measure_growth()
         write(figures)
-        return
-    if not arguments.walks:
-        figures["boards"] = []
-        for board in BOARDS:
-            report = run_json("saoffload.sim.cli", "build", board)
-            del report["bitstream"]
-            figures["boards"].append(report)
-    with tempfile.TemporaryDirectory() as folder:
-        figures["walks"] = measure_walks(Path(folder))
-    speed = run_json("saoffload.sim.model.speed")
-    figures["model_nodes_per_second"] = int(speed["nodes_per_second"]) // 1000 * 1000
-    write(figures)
 
 
 def write(figures: dict[str, Any]) -> None:
-    """Puts the figures into the JSON and the table into the README."""
+    """Puts the figures into the JSON and the tables into the README."""
     FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
     before, _, rest = README.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
