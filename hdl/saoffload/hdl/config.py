@@ -248,8 +248,8 @@ PRESETS: dict[str, EngineConfig] = {
     )
 }
 """The engines we build and measure: ``tiny`` (a parallel CAM) for iCE40, the others (hash tables) for ECP5. ``large``
-fits the block RAM of an LFE5U-25F, ``huge`` that of an LFE5U-85F; in both every row is a key. ``tiny`` and ``small`` walk
-one list at a time, which takes a clock less per node than sharing a pipeline.
+fits the block RAM of an LFE5U-25F, ``huge`` that of an LFE5U-85F; in both every row is a key. ``tiny`` and ``small``
+walk one list at a time, which takes a clock less per node than sharing a pipeline.
 """
 
 
