@@ -105,6 +105,9 @@ class Keeper(wiring.Component):
         with m.If(has_changed):
             m.d.sync += is_blocked.eq(0)
         adds_since_step = Signal(range(ADDS_PER_STEP + 1))
+        did_add = Signal()
+        with m.If(did_add & (adds_since_step != ADDS_PER_STEP)):
+            m.d.sync += adds_since_step.eq(adds_since_step + 1)
         step_is_due = Signal()
         m.d.sync += step_is_due.eq((adds_since_step == ADDS_PER_STEP) | ((adds_since_step != 0) & self.has_dead))
         can_add = self.adds.valid & ~is_blocked & ~step_is_due
@@ -126,6 +129,7 @@ class Keeper(wiring.Component):
             # A bundle that appears is answered before the flush is taken, so that each was added before or after it.
             self.flushes.ready.eq(self.is_ready & ~self.is_flushing & ~self.add_holds_flush),
         ]
+        m.d.sync += did_add.eq(self.add_answer_is_taken)
         with m.If(is_refusing):
             m.d.comb += self.add_answers.payload.eq(NOT_READY)
         takes_flush = self.flushes.valid & self.flushes.ready
@@ -221,8 +225,6 @@ class Keeper(wiring.Component):
                         m.next = "IDLE"
                     with m.Elif(self.adds.ready):
                         m.d.sync += self.add_is_waiting.eq(0)
-                        with m.If(adds_since_step != ADDS_PER_STEP):
-                            m.d.sync += adds_since_step.eq(adds_since_step + 1)
                         m.next = "IDLE"
 
             with m.State("FLUSH"):
