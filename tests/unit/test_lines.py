@@ -175,9 +175,14 @@ def test_windows_that_meet_in_a_line(start: int, size: int) -> None:
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
 def test_a_fault_in_a_word_of_a_line(fault: Fault) -> None:
-    """A word that no node holds does not matter. One that a node holds is read once more, by demand, and decides."""
-    addresses = contiguous(0x2_0000, 60, X64, slot=32)
-    for faulty, is_used in ((0x2_0218, False), (0x2_0200 + 8, True), (0x2_03F0, True)):
+    """A word that no node holds does not matter. One that a node holds is read once more, by demand, and decides. A
+    burst that does not end is a fault of its last word alone, be it that of a line or of a node.
+    """
+    cases = [(0x2_0000, 0x2_0218, False), (0x2_0000, 0x2_0208, True), (0x2_0000, 0x2_03F0, True)]
+    if fault is Fault.NO_END:
+        cases = [(0x2_0000, 0x2_0218, False), (0x2_0000, 0x2_03F0, False), (0x2_0008, 0x2_03F8, True)]
+    for base, faulty, is_used in cases:
+        addresses = contiguous(base, 60, X64, slot=32)
         for is_cured in (False, True) if is_used else (False,):
             memory = Memory()
             bed = Bed(with_lines(), memory=memory, live=set(), latency=4)
