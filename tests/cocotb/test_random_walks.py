@@ -33,7 +33,15 @@ WALKERS = {
 pytestmark = pytest.mark.rtl
 
 
-@pytest.fixture(scope="module", params=WALKERS)
+CASES = [
+    # By day the serial walker meets every pattern, the others the hardest one.
+    pytest.param(kind, stall, marks=[] if kind == "serial" or stall == "both" else [pytest.mark.nightly])
+    for kind in WALKERS
+    for stall in PAUSE
+]
+
+
+@pytest.fixture(scope="module")
 def walker(request: pytest.FixtureRequest) -> tuple[str, Simulation]:
     return request.param, build(engine_verilog(WALKERS[request.param]), top=TOP, simulator=SIMULATOR)
 
@@ -46,7 +54,7 @@ def job_of(reads_by: str, stall: str, nodes: int) -> Iterator[tuple[str, Any]]:
         yield "rounds", 1
 
 
-@pytest.mark.parametrize("stall", PAUSE)
+@pytest.mark.parametrize(("walker", "stall"), CASES, indirect=["walker"])
 def test_random_walks(walker: tuple[str, Simulation], stall: str) -> None:
     reads_by, simulation = walker
     job = dict(job_of(reads_by, stall, NODES // len(PAUSE)))
