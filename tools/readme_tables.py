@@ -22,8 +22,8 @@ def table_of(figures: dict[str, Any]) -> str:
     latencies = sorted({row["latency"] for row in figures["walks"]})
     node_count = figures["walks"][0]["nodes"]
     lines = [
-        f"Walks of {node_count} scattered nodes, clocks per node, from the walker taking the command to its completion",
-        "standing in the queue; L is the memory's latency in clocks.",
+        f"Walks of {node_count} scattered nodes on preset `small`, clocks per node, from the walker taking the command to",
+        "its completion standing in the queue; L is the memory's latency in clocks.",
         "",
         "| nodes | " + " | ".join(f"L = {latency}" for latency in latencies) + " |",
         "|---|" + "---|" * len(latencies),
@@ -62,7 +62,7 @@ def _lines_of_lists(figures: dict[str, Any] | None) -> list[str]:
         "",
         f"Walks of {figures['nodes']:,} x64 nodes on preset `{figures['preset']}`, clocks and bytes read per node,",
         "in a memory that answers in order, a beat of 8 bytes per clock. The plain state machine asks for a node,",
-        "waits for its beats, and asks for the next. What misses the design's goal has the goal beside it.",
+        "waits for its beats, and asks for the next. A goal in brackets is one that was missed.",
         "",
         "| list | " + " | ".join(f"L = {latency}" for latency in latencies) + " | bytes |",
         "|---|" + "---|" * (len(latencies) + 1),

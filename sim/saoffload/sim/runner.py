@@ -41,6 +41,9 @@ _BINARY = "simulation"
 _POLL_SECONDS = 0.1
 _SHOWN_LOG = 4000
 
+COMPILING = "compile"
+"""How the text of every step begins that compiles something."""
+
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, how much of it is done, and of how much (0: unknown)."""
 
@@ -149,14 +152,14 @@ def _build_verilator(verilog: str, top: str, waves: str | None, tools: Verilator
         _execute(make, folder, tools.environment, "the C++ compiler")
 
     def build_runtime(folder: Path) -> None:
-        report("compile the simulator's library (once per machine)", 0, 0)
+        report(f"{COMPILING} the simulator's library", 0, 0)
         compile_design(folder, f"module {top}(a);\n  input a;\nendmodule\n", None)
         _keep(folder, "verilated*.o")
 
     def build_design(folder: Path) -> None:
         # What comes from the simulator alone is half of the work for a small design, and the same for all.
         runtime = cached("runtime", digest(*identity), build_runtime)
-        report("compile the design", 0, 0)
+        report(f"{COMPILING} the design", 0, 0)
         compile_design(folder, verilog, runtime)
         _keep(folder, _BINARY)
 
@@ -168,7 +171,7 @@ def _build_icarus(verilog: str, top: str, waves: str | None, tools: Icarus, repo
     source = f"`timescale 1ps / 1ps\n{verilog}"
 
     def build_design(folder: Path) -> None:
-        report("compile the design", 0, 0)
+        report(f"{COMPILING} the design", 0, 0)
         (folder / "design.v").write_text(source)
         (folder / "dump.v").write_text(_ICARUS_DUMP.replace("TOP", top))
         # With a newer standard, `always @*` does not run at time 0 and values stay unknown.

@@ -51,7 +51,7 @@ class EpochDrain(wiring.Component):
     given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or ``bad_retire``:
     one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once.
 
-    Latency: with nothing unretired, a grace request is answered 4 clocks after it was taken.
+    Latency: with nothing unretired, a grace request is answered 5 clocks after it was taken.
     """
 
     KINDS = 2
@@ -79,9 +79,9 @@ class EpochDrain(wiring.Component):
         m = Module()
         ring = 1 << self._config.epoch_width
         # Epochs are numbered so far that a ticket cannot be mistaken: it is at most the whole ring ahead of the oldest
-        # epoch, and, as a passed ticket leaves in two clocks and one epoch ends per clock, at most twice ``depth`` + 2
-        # behind.
-        sequence_bits = max(ring, 2 * (max(self._depths) + 2)).bit_length() + 1
+        # epoch, and, as a passed ticket leaves in three clocks and one epoch ends per clock, at most three times
+        # ``depth`` + 2 behind.
+        sequence_bits = max(ring, 3 * (max(self._depths) + 2)).bit_length() + 1
         current = Signal(sequence_bits)
         oldest = Signal(sequence_bits)
         m.d.comb += self.epoch.eq(current)
@@ -144,9 +144,15 @@ class EpochDrain(wiring.Component):
         tickets = SyncFIFO(width=len(current), depth=depth)
         m.submodules[f"tickets_{number}"] = tickets
         age = (oldest - tickets.r_data)[: len(current)]
-        # Judged in one clock and taken in the next, in which the next ticket does not yet show.
+        # Subtracted in one clock, judged in the next and taken in the third, in which the next ticket does not yet show.
+        age_q = Signal.like(age, name=f"age_{number}")
+        is_known = Signal(name=f"is_known_{number}")
         has_passed = Signal(name=f"has_passed_{number}")
-        m.d.sync += has_passed.eq((age != 0) & ~age[-1] & tickets.r_rdy & ~has_passed)
+        m.d.sync += [
+            age_q.eq(age),
+            is_known.eq(tickets.r_rdy & ~has_passed),
+            has_passed.eq(is_known & ~has_passed & (age_q != 0) & ~age_q[-1]),
+        ]
         m.d.comb += [
             tickets.w_data.eq(current),
             tickets.w_en.eq(self.graces[number].valid),

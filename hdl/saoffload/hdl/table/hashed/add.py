@@ -302,11 +302,11 @@ class Add(wiring.Component):
                     m.d.sync += [words_are_known.eq(0), handle_is_used.eq(0), index_must_wait.eq(0)]
                     m.next = "READ_WORD"
                     with m.If(self.is_restoring):
+                        m.d.sync += self.do_ask.eq(1)
                         m.next = "ASK"
-            with m.State("ASK"):
-                m.d.comb += self.do_ask.eq(1)
-                with m.If(self.ask_is_taken):
-                    m.next = "STATE"
+            with m.State("ASK"), m.If(self.ask_is_taken):
+                m.d.sync += self.do_ask.eq(0)
+                m.next = "STATE"
             with m.State("STATE"):
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 0):

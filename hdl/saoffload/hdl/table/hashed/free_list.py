@@ -14,9 +14,10 @@ class FreeList(wiring.Component):
 
     Members: ``is_empty``, ``head``: the longest free. ``do_push`` with ``pushed``: behind all others. ``do_pop`` with
     ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. To the memory:
-    ``do_write_link``, ``link_address``, ``link``: in the clock of a push.
+    ``do_write_link``, ``link_address``, ``link``: in the clock after a push.
 
-    Latency: changes show in the next clock. Push and pop not in the same one.
+    Latency: changes show in the next clock. Push and pop not in the same one, and nobody reads a word in the clock
+    after a push.
     """
 
     def __init__(self, config: EngineConfig):
@@ -40,7 +41,7 @@ class FreeList(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         tail = Signal.like(self.head)
-        m.d.comb += [
+        m.d.sync += [
             self.do_write_link.eq(self.do_push & ~self.is_empty),
             self.link_address.eq(tail),
             self.link.eq(self.pushed),

@@ -120,14 +120,16 @@ class Keeper(wiring.Component):
             m.d.sync += has_cleared[0].eq(1)
 
         is_refusing = Signal()
-        add_is_running = Signal()
+        is_answering = Signal()
         m.d.comb += [
-            self.add_answers.valid.eq(is_refusing | (add_is_running & self.add_is_done & ~self.add_must_wait)),
+            self.add_answers.valid.eq(is_refusing | is_answering),
             self.add_answers.payload.eq(self.add_answer),
             self.adds.ready.eq(self.add_answers.valid & self.add_answers.ready),
-            self.add_answer_is_taken.eq(self.adds.ready & add_is_running),
+            self.add_answer_is_taken.eq(is_answering & self.add_answers.ready),
             # A bundle that appears is answered before the flush is taken, so that each was added before or after it.
-            self.flushes.ready.eq(self.is_ready & ~self.is_flushing & ~self.add_holds_flush),
+            self.flushes.ready.eq(
+                self.is_ready & ~self.is_flushing & ~self.add_holds_flush & (is_answering | ~self.add_is_done)
+            ),
         ]
         m.d.sync += did_add.eq(self.add_answer_is_taken)
         with m.If(is_refusing):
@@ -149,11 +151,13 @@ class Keeper(wiring.Component):
         with m.If(self.end_restores.valid & may_end_restore & self.is_ready & self.is_restoring):
             m.d.sync += [self.is_restoring.eq(0), must_link.eq(1), is_blocked.eq(0)]
 
+        # Many hang on these two, so they come from registers, a clock later.
+        m.d.sync += [self.wipe_start.eq(0), self.do_clear.eq(0)]
         removed = self.flush_answers.payload.deleted
         pause = Signal(range(FLUSH_SETTLE + 1))
         with m.FSM():
             with m.State("RESET"):
-                m.d.comb += [self.wipe_start.eq(1), self.do_clear.eq(1)]
+                m.d.sync += [self.wipe_start.eq(1), self.do_clear.eq(1)]
                 m.next = "RESET_WIPE"
             with m.State("RESET_WIPE"):
                 with m.If(self.wipe_is_done):
@@ -217,20 +221,24 @@ class Keeper(wiring.Component):
                 with m.If(self.walk_is_idle):
                     m.next = "IDLE"
 
-            with m.State("ADD"):
-                m.d.comb += add_is_running.eq(1)
-                with m.If(self.add_is_done):
-                    with m.If(self.add_must_wait):
-                        m.d.sync += [self.add_is_waiting.eq(1), is_blocked.eq(1)]
-                        m.next = "IDLE"
-                    with m.Elif(self.adds.ready):
-                        m.d.sync += self.add_is_waiting.eq(0)
-                        m.next = "IDLE"
+            with m.State("ADD"), m.If(self.add_is_done):
+                with m.If(self.add_must_wait):
+                    m.d.sync += [self.add_is_waiting.eq(1), is_blocked.eq(1)]
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "ANSWER"
+            # A state of its own, so that whoever waits for the answer hangs on a register.
+            with m.State("ANSWER"):
+                m.d.comb += is_answering.eq(1)
+                with m.If(self.add_answers.ready):
+                    m.d.sync += self.add_is_waiting.eq(0)
+                    m.next = "IDLE"
 
             with m.State("FLUSH"):
                 m.d.sync += [pause.eq(pause - 1), removed.eq(self.live_bundles)]
                 with m.If(pause == 0):
-                    m.d.comb += [self.wipe_start.eq(1), self.do_clear.eq(1), self.walk_restart.eq(1)]
+                    m.d.comb += self.walk_restart.eq(1)
+                    m.d.sync += [self.wipe_start.eq(1), self.do_clear.eq(1)]
                     m.next = "FLUSH_WIPE"
             with m.State("FLUSH_WIPE"), m.If(self.wipe_is_done):
                 m.d.comb += [self.flush_answers.valid.eq(1), forgets_graces.eq(1)]
@@ -255,9 +263,10 @@ class Keeper(wiring.Component):
         is_asked = Signal()
         serves_pass = Signal()
         serves_flush = Signal()
-        m.d.comb += self.graces.valid.eq(~is_asked & (must_drain | self.is_draining))
-        with m.If(self.graces.valid):
-            m.d.sync += [is_asked.eq(1), serves_pass.eq(must_drain), serves_flush.eq(self.is_draining)]
+        m.d.sync += self.graces.valid.eq(0)
+        with m.If(~is_asked & (must_drain | self.is_draining)):
+            m.d.sync += [self.graces.valid.eq(1), is_asked.eq(1)]
+            m.d.sync += [serves_pass.eq(must_drain), serves_flush.eq(self.is_draining)]
         with m.If(self.grace_answers.valid):
             m.d.sync += is_asked.eq(0)
             with m.If(serves_flush):

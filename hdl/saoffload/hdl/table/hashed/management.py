@@ -131,9 +131,9 @@ class Management(wiring.Component):
             keeper.live_bundles.eq(counts.live_bundles),
             self.live_bundles.eq(counts.live_bundles),
             self.live_keys.eq(counts.live_keys),
-            self.was_damaged.eq(mover.was_damaged | sweep.was_damaged),
             self.moved.eq(mover.moved),
         ]
+        m.d.sync += self.was_damaged.eq(mover.was_damaged | sweep.was_damaged)
         return m
 
     def _wire_keeper(
@@ -360,8 +360,10 @@ class Management(wiring.Component):
             sweep.check_is_taken.eq(self.ask_is_ready & sweep.do_check),
             index_walk.check_is_taken.eq(self.ask_is_ready & index_walk.do_check),
         ]
-        for number, (does_ask, index) in enumerate(askers):
-            with m.If(does_ask) if number == 0 else m.Elif(does_ask):
+        # The last one's index is there for nothing when nobody asks: whether it asks is known too late to choose by.
+        m.d.comb += self.ask_index.eq(index_walk.check_index)
+        for does_ask, index in reversed(askers[:-1]):
+            with m.If(does_ask):
                 m.d.comb += self.ask_index.eq(index)
 
         with m.If(wipe.is_running):

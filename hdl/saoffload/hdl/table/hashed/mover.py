@@ -23,7 +23,7 @@ class Mover(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_read``: look at the rows of the hand; 9 clocks later ``is_chosen``, with ``has_twin``: a row holds the
+    Members: ``do_read``: look at the rows of the hand; 10 clocks later ``is_chosen``, with ``has_twin``: a row holds the
     hand's key already. Two clocks after that ``given`` shows what stands in the chosen row. ``do_write`` writes and
     goes on; in place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move`` instead of ``do_read``:
     the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
@@ -78,13 +78,17 @@ class Mover(wiring.Component):
         chosen = Signal(ways)
         source = Signal(ways)
         asks = Signal()
-        count = Signal(range(Way.READ_LATENCY + 2))
+        count = Signal(range(Way.READ_LATENCY + 3))
         moves = Signal(range(max_moves + 1))
         must_check = Signal()
         is_choosing = Signal()
         is_checking = Signal(STATE_LATENCY)
         is_checked = Signal()
         is_dead = Signal()
+        # In place of a twin nothing is kept: a lookup that met the twin, and behind the ways the kept key, would join
+        # two owners into the number of a third. Both bits stand long before the row is written.
+        keeps_none = Signal()
+        m.d.sync += keeps_none.eq(asks & self.has_twin)
 
         # The hand's bundle is looked up while its rows are read. One that is being added is not live yet.
         m.d.comb += self.do_check.eq(must_check)
@@ -96,15 +100,20 @@ class Mover(wiring.Component):
         with m.If(is_checking[-1]):
             m.d.sync += [is_checked.eq(1), is_dead.eq(~self.check_is_live & ~is_pending)]
 
-        lowest_free = Cat(self.is_free[way] & ~self.is_free[:way].any() for way in range(ways))
+        # What the rows hold comes from all over the table, so it is registered before it is chosen from.
+        is_free = Signal(ways)
+        is_twin = Signal(ways)
+        is_damaged = Signal(ways)
+        m.d.sync += [is_free.eq(self.is_free), is_twin.eq(self.is_twin), is_damaged.eq(self.is_damaged)]
+        lowest_free = Cat(is_free[way] & ~is_free[:way].any() for way in range(ways))
         displaced = self._choose_at_random(m, source)
         # Clocks since the key came into the hand: the rows show one by one what they hold.
-        with m.If(count != Way.READ_LATENCY + 1):
+        with m.If(count != Way.READ_LATENCY + 2):
             m.d.sync += count.eq(count + 1)
         # The chosen row is given all the time: what hangs on it is too wide to wait for a state.
         m.d.comb += self.way_do_give.eq(chosen)
         m.d.sync += self.is_chosen.eq(is_choosing & asks)
-        m.d.comb += self.was_damaged.eq((count == Way.DAMAGE_LATENCY) & self.is_damaged.any())
+        m.d.comb += self.was_damaged.eq((count == Way.DAMAGE_LATENCY + 1) & is_damaged.any())
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
@@ -118,15 +127,15 @@ class Mover(wiring.Component):
                 ]
                 with m.If(self.do_read | self.do_move):
                     m.next = "READ"
-            with m.State("READ"), m.If(count == Way.FREE_LATENCY):
-                m.d.sync += [chosen.eq(Mux(self.is_free.any(), lowest_free, displaced)), self.has_twin.eq(0)]
+            with m.State("READ"), m.If(count == Way.FREE_LATENCY + 1):
+                m.d.sync += [chosen.eq(Mux(is_free.any(), lowest_free, displaced)), self.has_twin.eq(0)]
                 m.next = "CHOSEN"
                 with m.If(asks):
                     m.next = "TWIN"
             # A key that moves has no twin.
-            with m.State("TWIN"), m.If(count == Way.READ_LATENCY):
-                with m.If(self.is_twin.any()):
-                    m.d.sync += [chosen.eq(self.is_twin), self.has_twin.eq(1)]
+            with m.State("TWIN"), m.If(count == Way.READ_LATENCY + 1):
+                with m.If(is_twin.any()):
+                    m.d.sync += [chosen.eq(is_twin), self.has_twin.eq(1)]
                 m.next = "CHOSEN"
             with m.State("CHOSEN"):
                 m.d.comb += is_choosing.eq(1)
@@ -149,11 +158,9 @@ class Mover(wiring.Component):
                 m.next = "GIVEN"
             # The row is being written in this clock, and what stood there has arrived.
             with m.State("GIVEN"):
-                # In place of a twin nothing is kept: a lookup that met the twin, and behind the ways the kept key,
-                # would join two owners into the number of a third.
-                m.d.comb += [self.do_keep.eq(~(asks & self.has_twin)), self.is_loading.eq(1)]
+                m.d.comb += [self.do_keep.eq(~keeps_none), self.is_loading.eq(1)]
                 m.d.sync += [asks.eq(0), is_checked.eq(0), source.eq(chosen), moves.eq(moves + 1), count.eq(0)]
-                with m.If(self.given.is_used & ~(asks & self.has_twin)):
+                with m.If(self.given.is_used & ~keeps_none):
                     m.d.comb += [self.do_load.eq(1), self.moved.eq(1)]
                     m.d.sync += must_check.eq(1)
                     m.next = "READ"

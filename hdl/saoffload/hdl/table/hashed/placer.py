@@ -30,7 +30,7 @@ class Placer(wiring.Component):
     (a bundle, dead or alive, has this key stored) and ``has_live_twin``. ``is_idle``. To mover, overflow, wildcards and
     live store: what their docstrings say.
 
-    Latency: about 20 clocks for an exact key once the mover is idle, ``wildcards + 10`` for a wildcard; ``do_write``
+    Latency: about 20 clocks for an exact key once the mover is idle, ``wildcards + 11`` for a wildcard; ``do_write``
     takes one.
     """
 
@@ -98,6 +98,8 @@ class Placer(wiring.Component):
             self.ask_index.eq(twin_index),
             self.place_number.eq(Mux(has_place_twin, twin_place, cursor)),
         ]
+        do_permute = permutation.do_start
+        m.d.sync += do_permute.eq(0)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
@@ -108,9 +110,9 @@ class Placer(wiring.Component):
                     cursor.eq(0),
                 ]
                 with m.If(self.do_check):
+                    m.d.sync += do_permute.eq(1)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.comb += permutation.do_start.eq(1)
                 m.d.sync += self.is_wildcard.eq(self.key_is_wildcard)
                 with m.If(self.key_is_wildcard):
                     m.d.comb += self.do_scan.eq(1)
@@ -121,6 +123,7 @@ class Placer(wiring.Component):
             with m.State("SCAN"), m.If(self.scan_is_done):
                 m.d.sync += [twin_index.eq(self.wildcard_owner.index), self.has_twin.eq(self.has_wildcard_twin)]
                 with m.If(self.has_wildcard_twin):
+                    m.d.sync += self.do_ask.eq(1)
                     m.next = "ASK"
                 with m.Else():
                     m.next = "CHECKED"
@@ -139,16 +142,17 @@ class Placer(wiring.Component):
                     m.d.sync += cursor.eq(last_place)
                 m.next = "PLACES"
             with m.State("PLACES"):
-                finds_twin = self.place_is_twin & (cursor >= PLACE_LATENCY) & ~has_place_twin
-                with m.If(finds_twin):
+                with m.If(self.place_is_twin & (cursor >= PLACE_LATENCY) & ~has_place_twin):
                     m.d.sync += [has_place_twin.eq(1), twin_place.eq(cursor - PLACE_LATENCY)]
                 with m.If(cursor != last_place):
                     m.d.sync += cursor.eq(cursor + 1)
                 with m.Elif(self.is_chosen):
-                    m.d.sync += pause.eq(OWNER_LATENCY)
-                    m.next = "CHECKED"
-                    with m.If(self.has_way_twin | has_place_twin | finds_twin):
-                        m.next = "OWNER"
+                    m.next = "PLACED"
+            with m.State("PLACED"):
+                m.d.sync += pause.eq(OWNER_LATENCY - 1)
+                m.next = "CHECKED"
+                with m.If(self.has_way_twin | has_place_twin):
+                    m.next = "OWNER"
             # The rows' twin, or the place chosen again, needs a clock or two to show.
             with m.State("OWNER"):
                 m.d.sync += pause.eq(pause - 1)
@@ -156,13 +160,14 @@ class Placer(wiring.Component):
                     m.d.sync += [
                         self.has_twin.eq(1),
                         twin_index.eq(Mux(has_place_twin, self.place_owner.index, self.given_owner.index)),
+                        self.do_ask.eq(1),
                     ]
                     m.next = "ASK"
 
             with m.State("ASK"):
-                m.d.comb += self.do_ask.eq(1)
                 m.d.sync += pause.eq(STATE_LATENCY - 1)
                 with m.If(self.ask_is_taken):
+                    m.d.sync += self.do_ask.eq(0)
                     m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.sync += [pause.eq(pause - 1), self.has_live_twin.eq(self.ask_is_live)]

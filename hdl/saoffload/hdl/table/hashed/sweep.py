@@ -28,7 +28,7 @@ class Sweep(wiring.Component):
     ``place_is_stuck``: strobe in the next clock; the place holds a key that lives. ``was_damaged``: strobe, a row with
     wrong parity was found (and cleared).
 
-    Latency: a step takes a clock per candidate and ``16`` more.
+    Latency: a step takes a clock per candidate and ``17`` more.
     """
 
     def __init__(self, config: EngineConfig):
@@ -90,12 +90,14 @@ class Sweep(wiring.Component):
         was_dead = Signal()
         dead = Signal(count)
         is_at_end = cursor == count
+        is_over = Signal()
         m.d.comb += self.do_check.eq(has_number)
         m.d.sync += [
             asked[0].eq(number),
             *(later.eq(earlier) for earlier, later in pairwise(asked)),
             is_asked.eq(Cat(self.do_check & self.check_is_taken, is_asked[:-1])),
             was_dead.eq(~self.check_is_live),
+            is_over.eq(is_at_end & ~has_number & ~is_asked.any()),
         ]
         with m.If(is_asked[-1] & was_dead):
             m.d.sync += dead.eq(dead | (1 << asked[-1]))
@@ -121,7 +123,7 @@ class Sweep(wiring.Component):
                     m.d.sync += [self.check_index.eq(owners[0]), number.eq(cursor), has_number.eq(waits[0])]
                     with m.If(~is_at_end):
                         m.d.sync += cursor.eq(cursor + 1)
-                with m.If(is_at_end & ~has_number & ~is_asked.any()):
+                with m.If(is_over):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
                 m.d.comb += [

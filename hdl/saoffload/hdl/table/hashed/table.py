@@ -145,8 +145,8 @@ class HashedTable(wiring.Component):
                     "moved",
                 )
             ),
-            self.is_damaged.eq(management.was_damaged | live.has_error | generations.has_error),
         ]
+        m.d.sync += self.is_damaged.eq(management.was_damaged | live.has_error | generations.has_error)
         self._elaborate_contexts(m, management, delete_pipe, key_lookup, handle_lookup)
         return m
 

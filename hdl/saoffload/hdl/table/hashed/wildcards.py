@@ -29,7 +29,7 @@ class Wildcards(wiring.Component):
     Members, lookups: ``search``; ``found``, 4 clocks later. A cleared entry keeps its owner, so that a lookup which
     matched it before is led to the dead bundle and to no other.
 
-    Members, management: ``do_scan`` with ``name`` (held): after ``wildcards + 6`` clocks at most ``scan_is_done``,
+    Members, management: ``do_scan`` with ``name`` (held): after ``wildcards + 7`` clocks at most ``scan_is_done``,
     with ``has_twin``, ``twin_owner`` (an entry has this name), ``free_count`` (unused entries, up to 2); all until the
     next scan. ``do_write`` gives ``name``, which must still stand in the next clock, and ``written_owner`` to the twin,
     or else to the first unused entry. ``number`` names an entry for the sweep: ``is_used`` and ``owner`` two clocks
@@ -128,21 +128,26 @@ class Wildcards(wiring.Component):
         self, m: Module, name: Value, cursor: Signal, is_scanning: Signal, write_number: Signal
     ) -> None:
         """Read each entry once; remember the one with this name, and the first that is unused."""
-        # An entry is read, compared and judged in three clocks.
+        # An entry is read, compared and judged in three clocks, and what comes of it is written in a fourth.
         is_at_end = cursor == sizes_of(self._config).wildcards
-        cursors = [Signal.like(cursor, name=f"cursor_{clock}") for clock in range(3)]
-        is_reading = Signal(3)
+        cursors = [Signal.like(cursor, name=f"cursor_{clock}") for clock in range(4)]
+        is_reading = Signal(4)
         groups = equal_groups(name, self.name)
         equal = Signal(len(groups), reset_less=True)
         was_used = Signal()
         owner = Signal.like(self.owner, reset_less=True)
-        is_read = is_reading[-1]
+        owner_q = Signal.like(self.owner, reset_less=True)
+        is_twin = Signal()
+        is_free = Signal()
         m.d.sync += [
             *(later.eq(earlier) for earlier, later in zip([cursor, *cursors], cursors, strict=False)),
             is_reading.eq(Cat(is_scanning & ~is_at_end, is_reading[:-1])),
             equal.eq(groups),
             was_used.eq(self.is_used),
             owner.eq(self.owner),
+            owner_q.eq(owner),
+            is_twin.eq(is_reading[2] & was_used & equal.all()),
+            is_free.eq(is_reading[2] & ~was_used),
         ]
         with m.If(self.do_scan):
             m.d.sync += [
@@ -157,9 +162,9 @@ class Wildcards(wiring.Component):
                 m.d.sync += cursor.eq(cursor + 1)
             with m.Elif(~is_reading.any()):
                 m.d.sync += [is_scanning.eq(0), self.scan_is_done.eq(1)]
-        with m.If(is_read & was_used & equal.all()):
-            m.d.sync += [self.has_twin.eq(1), self.twin_owner.eq(owner), write_number.eq(cursors[-1])]
-        with m.If(is_read & ~was_used):
+        with m.If(is_twin):
+            m.d.sync += [self.has_twin.eq(1), self.twin_owner.eq(owner_q), write_number.eq(cursors[-1])]
+        with m.If(is_free):
             with m.If(self.free_count != 2):
                 m.d.sync += self.free_count.eq(self.free_count + 1)
             with m.If((self.free_count == 0) & ~self.has_twin):
