@@ -22,8 +22,8 @@ def table_of(figures: dict[str, Any]) -> str:
     latencies = sorted({row["latency"] for row in figures["walks"]})
     node_count = figures["walks"][0]["nodes"]
     lines = [
-        f"Walks of {node_count} scattered nodes on preset `small`, clocks per node, from the walker taking the command to",
-        "its completion standing in the queue; L is the memory's latency in clocks.",
+        f"Walks of {node_count} scattered nodes on preset `small`, clocks per node, from the walker taking the command",
+        "to its completion standing in the queue; L is the memory's latency in clocks.",
         "",
         "| nodes | " + " | ".join(f"L = {latency}" for latency in latencies) + " |",
         "|---|" + "---|" * len(latencies),

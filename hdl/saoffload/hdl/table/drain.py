@@ -51,7 +51,7 @@ class EpochDrain(wiring.Component):
     given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or ``bad_retire``:
     one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once.
 
-    Latency: with nothing unretired, a grace request is answered 5 clocks after it was taken.
+    Latency: with nothing unretired, a grace request is answered 6 clocks after it was taken.
     """
 
     KINDS = 2
@@ -79,9 +79,9 @@ class EpochDrain(wiring.Component):
         m = Module()
         ring = 1 << self._config.epoch_width
         # Epochs are numbered so far that a ticket cannot be mistaken: it is at most the whole ring ahead of the oldest
-        # epoch, and, as a passed ticket leaves in three clocks and one epoch ends per clock, at most three times
+        # epoch, and, as a passed ticket leaves in three clocks and an epoch takes two to end, at most twice
         # ``depth`` + 2 behind.
-        sequence_bits = max(ring, 3 * (max(self._depths) + 2)).bit_length() + 1
+        sequence_bits = max(ring, 2 * (max(self._depths) + 2)).bit_length() + 1
         current = Signal(sequence_bits)
         oldest = Signal(sequence_bits)
         m.d.comb += self.epoch.eq(current)
@@ -95,11 +95,18 @@ class EpochDrain(wiring.Component):
         # it is closed and both kinds are empty.
         asked = Cat(grace.valid for grace in self.graces).any()
         is_asked = Signal()
-        can_close = (current - oldest)[:sequence_bits] < ring - 1
-        m.d.sync += is_asked.eq((is_asked | asked) & ~can_close)
-        with m.If((is_asked | asked) & can_close):
+        # Known a clock ahead, so not in the clock after one has closed.
+        can_close = Signal(init=1)
+        closes = (is_asked | asked) & can_close
+        m.d.sync += [
+            can_close.eq(((current - oldest)[:sequence_bits] < ring - 1) & ~closes),
+            is_asked.eq((is_asked | asked) & ~can_close),
+        ]
+        with m.If(closes):
             m.d.sync += current.eq(current + 1)
-        with m.If((oldest != current) & Cat(empty).all()):
+        has_ended = Signal()
+        m.d.sync += has_ended.eq((oldest != current) & Cat(empty).all() & ~has_ended)
+        with m.If(has_ended):
             m.d.sync += oldest.eq(oldest + 1)
 
         for number, depth in enumerate(self._depths):
@@ -144,7 +151,7 @@ class EpochDrain(wiring.Component):
         tickets = SyncFIFO(width=len(current), depth=depth)
         m.submodules[f"tickets_{number}"] = tickets
         age = (oldest - tickets.r_data)[: len(current)]
-        # Subtracted in one clock, judged in the next and taken in the third, in which the next ticket does not yet show.
+        # Subtracted in one clock, judged in the next and taken in the third: only then does the next ticket show.
         age_q = Signal.like(age, name=f"age_{number}")
         is_known = Signal(name=f"is_known_{number}")
         has_passed = Signal(name=f"has_passed_{number}")

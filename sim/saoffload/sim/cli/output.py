@@ -66,7 +66,9 @@ def print_completion(completion: Completion | None, live: int) -> None:
         f"{completion.not_found} not found; {live} bundles left"
     )
     if completion.status is Status.OUT_OF_WINDOW:
-        typer.echo("No window holds a whole node there: see --base and --window (without one, the image is the window).")
+        typer.echo(
+            "No window holds a whole node there: see --base and --window (without one, the image is the window)."
+        )
 
 
 def print_cycles(result: RtlWalk, latency: int) -> None:

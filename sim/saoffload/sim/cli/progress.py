@@ -1,4 +1,4 @@
-"""What a user sees while something takes long: on stderr, gone when it is done; in a log, a line for each compilation."""
+"""What a user sees on stderr while something takes long: a bar that goes when it is done, or a line per compilation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

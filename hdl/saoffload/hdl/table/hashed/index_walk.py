@@ -74,6 +74,8 @@ class IndexWalk(wiring.Component):
             is_asked.eq(Mux(is_picked & ~self.picks_free, 0, Cat(does_ask, is_asked[:-1]))),
             is_strung.eq(is_picked & self.picks_free),
         ]
+        is_over = Signal()
+        m.d.sync += is_over.eq(0)
         # A free index needs nothing written: it is strung while the walk goes on.
         with m.If(is_strung):
             m.d.comb += self.do_push.eq(1)
@@ -92,16 +94,18 @@ class IndexWalk(wiring.Component):
                     m.d.sync += [left.eq(left - 1), has_left.eq(left != 0)]
                 m.d.sync += self.index.eq(asked[-1])
                 # What was asked after the picked one is asked again.
+                m.d.sync += is_over.eq(~self.do_check & ~is_asked.any() & ~is_strung)
                 with m.If(is_picked & ~self.picks_free):
-                    m.d.sync += [cursor.eq(asked[-1] + 1), is_at_end.eq(asked[-1] == bundles - 1)]
                     m.next = "PICK"
-                with m.Elif(~self.do_check & ~is_asked.any() & ~is_strung):
+                # Nothing was asked in the clock before, so nothing is picked in this one.
+                with m.If(is_over):
                     with m.If(is_at_end):
                         m.d.comb += self.is_done.eq(1)
                         m.d.sync += [cursor.eq(0), is_at_end.eq(0)]
                     m.next = "IDLE"
             with m.State("PICK"):
                 m.d.comb += self.do_free.eq(1)
+                m.d.sync += [cursor.eq(self.index + 1), is_at_end.eq(self.index == bundles - 1)]
                 with m.If(self.free_is_written):
                     m.d.comb += self.do_push.eq(1)
                     m.next = "READ"

@@ -115,7 +115,8 @@ class Keeper(wiring.Component):
         # A parked key may find a row again once the sweep has cleared some.
         has_cleared = Signal(2)
         row_was_cleared = Signal()
-        m.d.sync += row_was_cleared.eq(self.row_is_cleared)
+        may_retry = Signal()
+        m.d.sync += [row_was_cleared.eq(self.row_is_cleared), may_retry.eq(has_cleared.any())]
         with m.If(row_was_cleared):
             m.d.sync += has_cleared[0].eq(1)
 
@@ -127,9 +128,7 @@ class Keeper(wiring.Component):
             self.adds.ready.eq(self.add_answers.valid & self.add_answers.ready),
             self.add_answer_is_taken.eq(is_answering & self.add_answers.ready),
             # A bundle that appears is answered before the flush is taken, so that each was added before or after it.
-            self.flushes.ready.eq(
-                self.is_ready & ~self.is_flushing & ~self.add_holds_flush & (is_answering | ~self.add_is_done)
-            ),
+            self.flushes.ready.eq(self.is_ready & ~self.is_flushing & (~self.add_holds_flush | is_answering)),
         ]
         m.d.sync += did_add.eq(self.add_answer_is_taken)
         with m.If(is_refusing):
@@ -183,27 +182,33 @@ class Keeper(wiring.Component):
                         m.d.sync += [self.deletes_are_closed.eq(1), pause.eq(FLUSH_SETTLE)]
                         m.next = "FLUSH"
                 with m.Elif(can_add):
-                    m.d.comb += self.add_start.eq(1)
-                    m.next = "ADD"
+                    m.next = "START_ADD"
                 with m.Elif(self.mover_is_idle):
-                    m.d.sync += adds_since_step.eq(0)
+                    m.next = "START_STEP"
                     with m.If(must_link | must_free):
-                        m.d.comb += [self.walk_start.eq(1), self.walk_restart.eq(must_link & ~self.is_linking)]
-                        m.d.sync += self.is_linking.eq(must_link)
-                        m.next = "WALK"
-                    with m.Else():
-                        m.d.comb += self.step_start.eq(1)
-                        with m.If(pass_is_new & ~must_drain):
-                            m.d.comb += self.step_restart.eq(1)
-                            m.d.sync += [
-                                self.sweep_parity.eq(~self.sweep_parity),
-                                pass_has_dead.eq(self.has_dead),
-                                pass_is_new.eq(0),
-                            ]
-                        m.next = "STEP"
+                        m.next = "START_WALK"
+            # What starts a job hangs on the state alone.
+            with m.State("START_ADD"):
+                m.d.comb += self.add_start.eq(1)
+                m.next = "ADD"
+            with m.State("START_WALK"):
+                m.d.comb += [self.walk_start.eq(1), self.walk_restart.eq(must_link & ~self.is_linking)]
+                m.d.sync += [self.is_linking.eq(must_link), adds_since_step.eq(0)]
+                m.next = "WALK"
+            with m.State("START_STEP"):
+                m.d.comb += self.step_start.eq(1)
+                m.d.sync += adds_since_step.eq(0)
+                with m.If(pass_is_new & ~must_drain):
+                    m.d.comb += self.step_restart.eq(1)
+                    m.d.sync += [
+                        self.sweep_parity.eq(~self.sweep_parity),
+                        pass_has_dead.eq(self.has_dead),
+                        pass_is_new.eq(0),
+                    ]
+                m.next = "STEP"
 
             with m.State("STEP"):
-                with m.If(self.place_is_stuck & has_cleared.any()):
+                with m.If(self.place_is_stuck & may_retry):
                     m.d.comb += self.do_retry.eq(1)
                 with m.If(self.pass_is_done):
                     m.d.sync += [has_cleared.eq(has_cleared << 1), pass_is_new.eq(1)]

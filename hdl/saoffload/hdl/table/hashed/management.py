@@ -248,7 +248,7 @@ class Management(wiring.Component):
             mover.do_cancel.eq(placer.do_cancel_way),
         ]
         m.d.comb += [
-            mover.given.eq(given_key),
+            mover.will_give.eq(is_used),
             mover.do_read.eq(placer.do_read),
             mover.do_move.eq(does_retry),
             mover.has_pending.eq(add.has_pending),
@@ -265,17 +265,17 @@ class Management(wiring.Component):
         # All ways are told the row, so it is registered first, and what is wiped there with it.
         row = Signal.like(self.ways[0].row)
         wipes_row = Signal()
-        does_wipe = Signal(2)
+        reads_row = Signal()
         m.d.sync += [
             row.eq(Mux(wipe.is_running, wipe.position, sweep.position)),
             wipes_row.eq(wipe.has_row),
-            does_wipe.eq(Cat(wipe.is_running | keeper.wipe_start, does_wipe[0])),
+            reads_row.eq(sweep.reads_row | wipe.is_running | keeper.wipe_start),
         ]
         for number, way in enumerate(self.ways):
             m.d.comb += [
                 way.hand.eq(overflow.hand),
                 way.row.eq(row),
-                way.reads_row.eq(sweep.reads_row | does_wipe.any()),
+                way.reads_row.eq(reads_row),
                 way.do_write.eq(mover.way_do_write[number] | sweep.do_clear[number] | wipes_row),
                 way.do_clear.eq(sweep.do_clear[number] | wipes_row),
                 way.do_give.eq(mover.way_do_give[number]),

@@ -22,13 +22,14 @@ class Sweep(wiring.Component):
     Parameters: ``config``.
 
     Members: ``do_step``; ``is_idle``; ``pass_is_done``: strobe, this step was the last of a pass. ``position``: row,
-    place and wildcard. ``reads_row``: the ways shall read row ``position``. What these hold: ``is_used`` and
-    ``owners``, one per way, then the place, then the wildcard; ``is_damaged`` per way. ``do_check``/``check_index`` to
-    the live store. ``do_restart``: the next step begins a pass. ``do_clear``: one bit per candidate.
+    place and wildcard. ``reads_row``: from the next clock on the ways shall read row ``position``. What these hold:
+    ``is_used`` and ``owners``, one per way, then the place, then the wildcard; ``is_damaged`` per way.
+    ``do_check``/``check_index`` to the live store. ``do_restart``: the next step begins a pass. ``do_clear``: one bit
+    per candidate.
     ``place_is_stuck``: strobe in the next clock; the place holds a key that lives. ``was_damaged``: strobe, a row with
     wrong parity was found (and cleared).
 
-    Latency: a step takes a clock per candidate and ``17`` more.
+    Latency: a step takes a clock per candidate and ``19`` more.
     """
 
     def __init__(self, config: EngineConfig):
@@ -66,7 +67,7 @@ class Sweep(wiring.Component):
         has_number = Signal()
         is_stuck = Signal()
         is_reading = Signal()
-        pause = Signal(range(Way.READ_LATENCY + 1))
+        pause = Signal(range(Way.READ_LATENCY + 2))
         # Places and wildcards are fewer than the steps: beyond them there is nothing.
         is_used = Signal(count)
         is_there = Cat([1] * sizes.ways, self.position < sizes.overflow, self.position < sizes.wildcards)
@@ -83,6 +84,9 @@ class Sweep(wiring.Component):
                 waits.eq(self.is_used & is_there),
                 *(near.eq(owner.index) for near, owner in zip(owners, self.owners, strict=True)),
             ]
+
+        # What many hang on comes from registers.
+        m.d.sync += self.do_clear.eq(0)
 
         # The answer is registered before it is judged.
         asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(STATE_LATENCY + 1)]
@@ -105,7 +109,7 @@ class Sweep(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
-                m.d.sync += [pause.eq(Way.READ_LATENCY), cursor.eq(0), dead.eq(0)]
+                m.d.sync += [pause.eq(Way.READ_LATENCY + 1), cursor.eq(0), dead.eq(0)]
                 with m.If(self.do_restart):
                     m.d.sync += self.position.eq(0)
                 with m.If(self.do_step):
@@ -126,12 +130,13 @@ class Sweep(wiring.Component):
                 with m.If(is_over):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
-                m.d.comb += [
-                    self.reads_row.eq(1),
+                m.d.comb += [self.reads_row.eq(1), self.was_damaged.eq(self.is_damaged.any())]
+                m.d.sync += [
                     self.do_clear.eq(dead | self.is_damaged),
-                    self.was_damaged.eq(self.is_damaged.any()),
+                    is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways]),
                 ]
-                m.d.sync += is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways])
+                m.next = "CLEARED"
+            with m.State("CLEARED"):
                 m.next = "ADVANCE"
             with m.State("ADVANCE"):
                 m.d.comb += self.place_is_stuck.eq(is_stuck)

@@ -129,7 +129,8 @@ class Wildcards(wiring.Component):
     ) -> None:
         """Read each entry once; remember the one with this name, and the first that is unused."""
         # An entry is read, compared and judged in three clocks, and what comes of it is written in a fourth.
-        is_at_end = cursor == sizes_of(self._config).wildcards
+        last = sizes_of(self._config).wildcards - 1
+        is_at_end = Signal()
         cursors = [Signal.like(cursor, name=f"cursor_{clock}") for clock in range(4)]
         is_reading = Signal(4)
         groups = equal_groups(name, self.name)
@@ -152,6 +153,7 @@ class Wildcards(wiring.Component):
         with m.If(self.do_scan):
             m.d.sync += [
                 cursor.eq(0),
+                is_at_end.eq(0),
                 is_scanning.eq(1),
                 self.scan_is_done.eq(0),
                 self.has_twin.eq(0),
@@ -159,7 +161,7 @@ class Wildcards(wiring.Component):
             ]
         with m.Elif(is_scanning):
             with m.If(~is_at_end):
-                m.d.sync += cursor.eq(cursor + 1)
+                m.d.sync += [cursor.eq(cursor + 1), is_at_end.eq(cursor == last)]
             with m.Elif(~is_reading.any()):
                 m.d.sync += [is_scanning.eq(0), self.scan_is_done.eq(1)]
         with m.If(is_twin):
