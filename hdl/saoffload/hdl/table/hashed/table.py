@@ -1,6 +1,6 @@
 """The hash table: thousands of keys in block RAM, one lookup of each kind in every clock. Wiring only."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
@@ -55,13 +55,17 @@ class HashedTable(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.management = management = Management(config)
-        m.submodules.live = live = LiveStore(config)
-        m.submodules.generations = generations = GenerationStore(config)
+        # Lookups under way are answered whatever is reset, and answers are counted until they are retired.
+        begins_anew = ResetInserter(self.do_reset)
+        management, live, generations = Management(config), LiveStore(config), GenerationStore(config)
+        delete_pipe = DeletePipe(config)
+        m.submodules.management = begins_anew(management)
+        m.submodules.live = begins_anew(live)
+        m.submodules.generations = begins_anew(generations)
+        m.submodules.delete_pipe = begins_anew(delete_pipe)
         m.submodules.packet_path = path = PacketPath(config)
         m.submodules.key_lookup = key_lookup = KeyLookup(config)
         m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
-        m.submodules.delete_pipe = delete_pipe = DeletePipe(config)
 
         connect_packet_path(m, path, self, key_lookup=key_lookup, handle_lookup=handle_lookup)
         m.d.comb += path.gate_is_closed.eq(management.gate_is_closed)
@@ -69,7 +73,8 @@ class HashedTable(wiring.Component):
         # Receive: past the ways one after the other, then past the overflow; wildcards beside them.
         search, parity, found = key_lookup.search, key_lookup.search_parity, None
         for number in range(sizes_of(config).ways):
-            m.submodules[f"way_{number}"] = way = Way(config, number=number)
+            way = Way(config, number=number)
+            m.submodules[f"way_{number}"] = begins_anew(way)
             m.d.comb += [way.search.eq(search), way.search_parity.eq(parity)]
             if found is not None:
                 m.d.comb += way.found.eq(found)
