@@ -89,10 +89,10 @@ class EpochDrain(wiring.Component):
     unanswered.
 
     Members: ``do_forget``: whoever asked for grace periods forgets them, so none is answered any more; answers and
-    epochs stay as they are. ``epoch``: what an answer given in this clock carries. ``did_answer[kind]``: an answer of this kind is
-    given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or ``bad_retire``:
-    one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once. ``retire_is_due``: a closed epoch is
-    not empty, so that what was asked for waits; ``oldest_is_new``: strobe, the oldest epoch was passed.
+    epochs stay as they are. ``epoch``: what an answer given in this clock carries. ``did_answer[kind]``: an answer of
+    this kind is given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or
+    ``bad_retire``: one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once. ``retire_is_due``: a
+    closed epoch is not empty, so that what was asked for waits; ``oldest_is_new``: strobe, the oldest epoch was passed.
 
     Latency: with nothing unretired, a grace request is answered 4 clocks after it was taken.
     """

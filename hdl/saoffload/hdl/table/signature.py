@@ -46,7 +46,7 @@ class TableSignature(wiring.Signature):
     - ``seed``: of the hash, where there is one. Followed while ``seed_is_open``: after a reset or a flush until the
       first add begins; from then on it may change without effect, until the next flush.
 
-    - ``do_reset``: everything begins as after a reset, but for the packet path: lookups under way are answered, what was
+    - ``do_reset``: all begins as after a reset, but for the packet path: lookups under way are answered, what was
       answered is still to be retired, and no index is issued before it is. Grace periods asked for are forgotten.
       Lookups answered ``RESET_TO_MISS`` clocks after it or later miss.
 
