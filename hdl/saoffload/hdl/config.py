@@ -88,6 +88,8 @@ class EngineConfig:
     unretired_limit: int = 4096
     #: Bits of the epoch that a lookup answer carries.
     epoch_width: int = 2
+    #: Counts the age of the oldest epoch that the packet path has not retired, and tells when that is late.
+    watches_retires: bool = True
     #: Bits of the event counters (32 or 64).
     counter_width: int = 64
     #: True builds the comparators as block RAM and keeps the small memories of the table there, too: for parts with few
@@ -210,6 +212,7 @@ PRESETS: dict[str, EngineConfig] = {
             completion_depth=4,
             unretired_limit=256,
             epoch_width=1,
+            watches_retires=False,
             counter_width=32,
             prefers_block_ram=True,
         ),

@@ -82,10 +82,12 @@ def build(
     top: str,
     simulator: str = "verilator",
     waves: str | None = None,
+    shows_memories: bool = False,
     progress: Progress | None = None,
 ) -> Simulation:
     """The simulation of this Verilog, built now unless the cache has it. Only the ports of ``top`` can be seen by
-    benches: that lets the simulator optimise all the rest.
+    benches: that lets the simulator optimise all the rest. With ``shows_memories`` every memory can be read and
+    written, too.
 
     Raises ``SimulatorError`` when a tool is missing or fails, ``ValueError`` for a simulator or format unknown to us.
     """
@@ -94,6 +96,8 @@ def build(
     if waves is not None and waves not in WAVE_FORMATS:
         raise ValueError(f"waves must be one of {', '.join(WAVE_FORMATS)}, got {waves!r}")
     report = progress or _ignore
+    if shows_memories:
+        verilog = _MEMORY.sub(r"\1 /* verilator public_flat_rw */;", verilog)
     if simulator == "icarus":
         return _build_icarus(verilog, top, waves, find_icarus(), report)
     return _build_verilator(verilog, top, waves, find_verilator(), report)
@@ -202,6 +206,10 @@ def _visible_ports(verilog: str, top: str) -> str:
     ports = re.findall(r"^\s*(?:input|output)\s+(?:wire\s+|reg\s+)?(?:\[\d+:\d+\]\s*)?(\w+)\s*;", body, re.MULTILINE)
     lines = (f'public_flat_rw -module "{top}" -var "{port}"\n' for port in ports)
     return "`verilator_config\n" + "".join(lines)
+
+
+# A register of the Verilog that is an array of words.
+_MEMORY = re.compile(r"^(  reg (?:\[\d+:0\] )?\w+ \[\d+:0\]);", re.MULTILINE)
 
 
 def _execute(command: list[str], folder: Path, environment: dict[str, str], name: str) -> None:

@@ -29,7 +29,7 @@ class BurstMaster(wiring.Component):
 
     Members
     -------
-    requests, beats, abandons, busy_ids, lost_id_count, unknown_beat, axi
+    requests, beats, abandons, busy_ids, lost_id_count, is_awaited, unknown_beat, axi
         As :class:`.ReadMaster` has them. ``beats.payload.number`` counts the words of a read from 0.
 
     A request passes to AXI in its own clock, and a beat to ``beats`` in its own clock: 0 clocks of latency each way,
@@ -41,6 +41,7 @@ class BurstMaster(wiring.Component):
     abandons: stream.Interface
     busy_ids: Signal
     lost_id_count: Signal
+    is_awaited: Signal
     unknown_beat: Signal
 
     def __init__(self, config: EngineConfig):
@@ -52,6 +53,7 @@ class BurstMaster(wiring.Component):
                 "abandons": In(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
                 "busy_ids": Out(2**config.id_width),
                 "lost_id_count": Out(range(2**config.id_width + 1)),
+                "is_awaited": Out(1),
                 "unknown_beat": Out(1),
                 "axi": Out(
                     Axi4ReadSignature(
@@ -143,6 +145,7 @@ class BurstMaster(wiring.Component):
         with m.If(axi.arvalid):
             m.d.sync += self.busy_ids.bit_select(request.id, 1).eq(1)
 
+        m.d.sync += self.is_awaited.eq(axi.arvalid | (is_outstanding_q & ~is_muted_q).any())
         self._add_lost_count(
             m,
             loses_reader=loses_reader,

@@ -47,6 +47,7 @@ class SerialWalk(WalkComponent):
             walker.command_is_aborted.eq(self.command_is_aborted),
             walker.do_abort.eq(self.do_abort),
             walker.abort_tag.eq(self.abort_tag),
+            walker.abort_is_all.eq(self.abort_is_all),
             self.abort_matches.eq(walker.abort_matches),
             self.is_active.eq(walker.is_active),
             self.visited_handle.eq(walker.deletes.payload.handle),

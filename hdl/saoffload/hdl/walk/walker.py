@@ -1,6 +1,6 @@
 """The list logic: what is read next, what is deleted, and how a walk ends."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,8 +43,8 @@ class Walker(wiring.Component):
     deletes : ``Out(stream of layouts.DELETE_REQUEST)``
     delete_answers : ``In(stream of layouts.DELETE_ANSWER, always_ready=True)``
         One per delete, in order, in a later clock.
-    do_abort, abort_tag : ``In(1)``, ``In(32)``
-        Strobe: abort what carries this tag, also the command that is taken in this clock.
+    do_abort, abort_tag, abort_is_all : ``In(1)``, ``In(32)``, ``In(1)``
+        Strobe: abort what carries this tag, or whatever there is, also the command that is taken in this clock.
     abort_matches : ``Out(1)``
         In the clock after ``do_abort``: the active walk carries ``abort_tag`` and will be ABORTED.
     check : ``Out(WindowCheckSignature)``
@@ -68,6 +68,7 @@ class Walker(wiring.Component):
     delete_answers: stream.Interface
     do_abort: Signal
     abort_tag: Signal
+    abort_is_all: Signal
     abort_matches: Signal
     check: wiring.PureInterface
     node_requests: stream.Interface
@@ -88,6 +89,7 @@ class Walker(wiring.Component):
                 "delete_answers": In(stream.Signature(layouts.DELETE_ANSWER, always_ready=True)),
                 "do_abort": In(1),
                 "abort_tag": In(TAG_BITS),
+                "abort_is_all": In(1),
                 "abort_matches": Out(1),
                 "check": Out(WindowCheckSignature(config)),
                 "node_requests": Out(stream.Signature(layouts.node_request(config))),
@@ -144,7 +146,7 @@ class Walker(wiring.Component):
         is_undecided = Signal()
         is_meant = Signal()
         is_meant_q = Signal()
-        m.d.comb += is_meant.eq(self.do_abort & is_undecided & (self.abort_tag == tag_q))
+        m.d.comb += is_meant.eq(self.do_abort & is_undecided & self._names(tag_q))
         m.d.sync += is_meant_q.eq(is_meant)
         with m.If(is_meant):
             m.d.sync += self.is_aborted.eq(1)
@@ -164,7 +166,7 @@ class Walker(wiring.Component):
                         address_q.eq(Mux(command.opcode == Opcode.DELETE, 0, command.head)),
                         is_at_head_q.eq(1),
                         is_too_long_q.eq(0),
-                        self.is_aborted.eq(self.command_is_aborted | (self.do_abort & (self.abort_tag == command.tag))),
+                        self.is_aborted.eq(self.command_is_aborted | (self.do_abort & self._names(command.tag))),
                     ]
                     with m.If(command.opcode == Opcode.DELETE):
                         m.next = "DELETE"
@@ -259,6 +261,10 @@ class Walker(wiring.Component):
             result.fault_address.eq(address_q),
         ]
         return m
+
+    def _names(self, tag: Value) -> Value:
+        """Whether the abort means what carries this tag."""
+        return Value.cast(self.abort_is_all | (self.abort_tag == tag))
 
     def _add_deletes(
         self, m: Module, *, do_start: Signal, do_visit: Signal, can_visit: Signal, is_drained: Signal

@@ -52,7 +52,7 @@ class Keeper(wiring.Component):
                 "add_is_waiting": Out(1),
                 "gate_is_closed": Out(1, init=1),
                 "deletes_are_closed": Out(1, init=1),
-                "is_draining": Out(1),
+                "is_draining": Out(1, init=1),
                 "live_bundles": In(range(config.bundles + 1)),
                 "has_dead": In(1),
                 "wipe_start": Out(1),

@@ -1,8 +1,9 @@
 """The sweep: looks at every stored key again and again, and clears those whose bundle is dead."""
 
 from itertools import pairwise
+from math import ceil
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +16,8 @@ from .way import Way
 
 class Sweep(wiring.Component):
     """Each step looks at one row of all ways, one overflow place and one wildcard together, and clears what is dead or
-    damaged. A pass is as many steps as it takes to see all of them.
+    damaged. A pass is as many steps as it takes to see all of them. Beside that each step has some indices *audited*:
+    all that is stored of them is read, so that flipped bits are found; a pass audits every index.
 
     It must not run while a key is on the move, nor while a bundle is being added: that one looks dead.
 
@@ -27,9 +29,9 @@ class Sweep(wiring.Component):
     ``do_check``/``check_index`` to the live store. ``do_restart``: the next step begins a pass. ``do_clear``: one bit
     per candidate.
     ``place_is_stuck``: strobe in the next clock; the place holds a key that lives. ``was_damaged``: strobe, a row with
-    wrong parity was found (and cleared).
+    wrong parity was found (and cleared). ``do_audit`` with ``audit_index``, held until ``audit_is_taken``.
 
-    Latency: a step takes a clock per candidate and ``19`` more.
+    Latency: a step takes a clock per candidate and index, and ``20`` more.
     """
 
     def __init__(self, config: EngineConfig):
@@ -37,6 +39,7 @@ class Sweep(wiring.Component):
         sizes = sizes_of(config)
         self._candidates = sizes.ways + 2
         self._steps = max(sizes.way_depth, sizes.overflow, sizes.wildcards)
+        self._audits_per_step = ceil(config.bundles / self._steps)
         super().__init__(
             {
                 "do_step": In(1),
@@ -55,6 +58,9 @@ class Sweep(wiring.Component):
                 "do_clear": Out(self._candidates),
                 "was_damaged": Out(1),
                 "place_is_stuck": Out(1),
+                "do_audit": Out(1),
+                "audit_index": Out(range(config.bundles)),
+                "audit_is_taken": In(1),
             }
         )
 
@@ -106,9 +112,19 @@ class Sweep(wiring.Component):
         with m.If(is_asked[-1] & was_dead):
             m.d.sync += dead.eq(dead | (1 << asked[-1]))
 
+        audits_left = Signal(range(self._audits_per_step + 1))
+        is_last_index = Signal(init=self._config.bundles == 1)
+        with m.If(self.do_audit & self.audit_is_taken):
+            m.d.sync += [
+                audits_left.eq(audits_left - 1),
+                self.audit_index.eq(Mux(is_last_index, 0, self.audit_index + 1)),
+                is_last_index.eq(self.audit_index == self._config.bundles - 2),
+            ]
+
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
+                m.d.sync += audits_left.eq(self._audits_per_step)
                 m.d.sync += [pause.eq(Way.READ_LATENCY + 1), cursor.eq(0), dead.eq(0)]
                 with m.If(self.do_restart):
                     m.d.sync += self.position.eq(0)
@@ -128,6 +144,10 @@ class Sweep(wiring.Component):
                     with m.If(~is_at_end):
                         m.d.sync += cursor.eq(cursor + 1)
                 with m.If(is_over):
+                    m.next = "AUDIT"
+            with m.State("AUDIT"):
+                m.d.comb += [self.reads_row.eq(1), self.do_audit.eq(audits_left != 0)]
+                with m.If(~self.do_audit):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
                 m.d.comb += [self.reads_row.eq(1), self.was_damaged.eq(self.is_damaged.any())]

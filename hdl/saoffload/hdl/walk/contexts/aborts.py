@@ -21,8 +21,8 @@ class Aborts(wiring.Component):
     -------
     do_start, start_context, start_tag : In
         This context carries this tag from now on. One that starts in the clock of an abort or later is not meant.
-    do_abort, abort_tag : In
-        At most in every fourth clock.
+    do_abort, abort_tag, abort_is_all : In
+        At most in every fourth clock; with ``abort_is_all`` every context is meant.
     is_undecided : ``In(contexts)``
         It is still open how this context's command ends.
     do_mark : ``Out(contexts)``
@@ -40,6 +40,7 @@ class Aborts(wiring.Component):
                 "start_tag": In(TAG_BITS),
                 "do_abort": In(1),
                 "abort_tag": In(TAG_BITS),
+                "abort_is_all": In(1),
                 "is_undecided": In(contexts),
                 "do_mark": Out(contexts),
                 "is_done": Out(1),
@@ -54,8 +55,9 @@ class Aborts(wiring.Component):
         is_meant_q = Signal(self._contexts)
         m.d.sync += [is_first_q.eq(self.do_abort), is_second_q.eq(is_first_q), self.is_done.eq(is_second_q)]
         tag_q = Signal(TAG_BITS)
+        is_all_q = Signal()
         with m.If(self.do_abort):
-            m.d.sync += [is_meant_q.eq(self.is_undecided), tag_q.eq(self.abort_tag)]
+            m.d.sync += [is_meant_q.eq(self.is_undecided), tag_q.eq(self.abort_tag), is_all_q.eq(self.abort_is_all)]
 
         marks = []
         for number in range((self._contexts + 1) // TAGS_PER_MEMORY):
@@ -66,7 +68,7 @@ class Aborts(wiring.Component):
                 tags.write_address.eq(self.start_context[0]),
                 tags.write_data.eq(self.start_tag),
                 tags.read_addresses[0].eq(is_second_q),
-                is_equal.eq(tags.read_data[0] == tag_q),
+                is_equal.eq(is_all_q | (tags.read_data[0] == tag_q)),
             ]
             marks += [is_equal & is_first_q, is_equal & is_second_q]
         m.d.comb += self.do_mark.eq(Cat(marks)[: self._contexts] & is_meant_q & self.is_undecided)

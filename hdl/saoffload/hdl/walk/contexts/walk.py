@@ -91,6 +91,7 @@ class ContextWalk(WalkComponent):
             watch.is_waiting.eq(decision.is_waiting),
             aborts.do_abort.eq(self.do_abort),
             aborts.abort_tag.eq(self.abort_tag),
+            aborts.abort_is_all.eq(self.abort_is_all),
             aborts.is_undecided.eq(~dispatch.is_free & ~decision.has_ended),
             self.abort_is_done.eq(aborts.is_done),
             self.abort_matches.eq(aborts.is_matched),
@@ -132,7 +133,9 @@ class ContextWalk(WalkComponent):
             decision.start_context.eq(dispatch.context),
             decision.start_abi.eq(command.abi),
             decision.start_is_delete.eq(command.opcode == Opcode.DELETE),
-            decision.start_is_aborted.eq(self.command_is_aborted | (self.do_abort & (self.abort_tag == command.tag))),
+            decision.start_is_aborted.eq(
+                self.command_is_aborted | (self.do_abort & (self.abort_is_all | (self.abort_tag == command.tag)))
+            ),
         ]
 
     def _connect_lane(
