@@ -117,6 +117,7 @@ class Sweep(wiring.Component):
         with m.If(self.do_audit & self.audit_is_taken):
             m.d.sync += [
                 audits_left.eq(audits_left - 1),
+                self.do_audit.eq(audits_left != 1),
                 self.audit_index.eq(Mux(is_last_index, 0, self.audit_index + 1)),
                 is_last_index.eq(self.audit_index == self._config.bundles - 2),
             ]
@@ -144,9 +145,10 @@ class Sweep(wiring.Component):
                     with m.If(~is_at_end):
                         m.d.sync += cursor.eq(cursor + 1)
                 with m.If(is_over):
+                    m.d.sync += self.do_audit.eq(1)
                     m.next = "AUDIT"
             with m.State("AUDIT"):
-                m.d.comb += [self.reads_row.eq(1), self.do_audit.eq(audits_left != 0)]
+                m.d.comb += self.reads_row.eq(1)
                 with m.If(~self.do_audit):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
