@@ -49,7 +49,7 @@ class Mover(wiring.Component):
                 "has_twin": Out(1),
                 "do_write": In(1),
                 "do_cancel": In(1),
-                "is_idle": Out(1),
+                "is_idle": Out(1, init=1),
                 "has_pending": In(1),
                 "pending_index": In(index),
                 "is_free": In(self._ways),
@@ -122,9 +122,17 @@ class Mover(wiring.Component):
         m.d.comb += self.way_do_give.eq(chosen)
         m.d.sync += self.is_chosen.eq(is_choosing & asks)
         m.d.comb += self.was_damaged.eq(age[Way.DAMAGE_LATENCY + 1] & is_damaged.any())
+        # What the wide hand hangs on comes from registers beside it, not from the state.
+        m.d.sync += self.is_loading.eq(0)
+        m.d.comb += [
+            self.do_keep.eq(self.is_loading & ~keeps_none),
+            self.do_load.eq(self.is_loading & goes_on),
+            self.moved.eq(self.do_load),
+        ]
+        with m.If(self.is_loading & ~goes_on):
+            m.d.comb += self.do_drop.eq(1)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.is_idle.eq(1)
                 m.d.sync += [
                     asks.eq(self.do_read),
                     must_check.eq(self.do_move),
@@ -134,6 +142,7 @@ class Mover(wiring.Component):
                     age.eq(1 << 1),
                 ]
                 with m.If(self.do_read | self.do_move):
+                    m.d.sync += self.is_idle.eq(0)
                     m.next = "READ"
             with m.State("READ"), m.If(age[Way.FREE_LATENCY + 1]):
                 m.d.sync += [chosen.eq(Mux(is_free.any(), lowest_free, displaced)), self.has_twin.eq(0)]
@@ -151,29 +160,31 @@ class Mover(wiring.Component):
                     with m.If(self.do_write):
                         m.next = "WRITE"
                     with m.Elif(self.do_cancel):
+                        m.d.sync += self.is_idle.eq(1)
                         m.next = "IDLE"
                 with m.Elif(is_checked):
                     with m.If(is_dead):
                         m.d.comb += self.do_drop.eq(1)
+                        m.d.sync += self.is_idle.eq(1)
                         m.next = "IDLE"
                     with m.Elif(is_exhausted):
                         m.d.comb += self.do_park.eq(1)
+                        m.d.sync += self.is_idle.eq(1)
                         m.next = "IDLE"
                     with m.Else():
                         m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.comb += self.way_do_write.eq(chosen)
+                m.d.sync += self.is_loading.eq(1)
                 m.next = "GIVEN"
             # The row is being written in this clock, and what stood there has arrived.
             with m.State("GIVEN"):
-                m.d.comb += [self.do_keep.eq(~keeps_none), self.is_loading.eq(1)]
                 m.d.sync += [asks.eq(0), is_checked.eq(0), source.eq(chosen), moves.eq(moves + 1), age.eq(1)]
                 with m.If(goes_on):
-                    m.d.comb += [self.do_load.eq(1), self.moved.eq(1)]
                     m.d.sync += must_check.eq(1)
                     m.next = "READ"
                 with m.Else():
-                    m.d.comb += self.do_drop.eq(1)
+                    m.d.sync += self.is_idle.eq(1)
                     m.next = "IDLE"
         return m
 
