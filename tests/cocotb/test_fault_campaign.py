@@ -91,7 +91,7 @@ def test_a_deliberate_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch
     part, engine, *change = BROKEN[fault]
     patch(monkeypatch, *change)
     with pytest.raises(CampaignError) as caught:
-        run_part(part, engine, share=WHOLE, verilog=to_verilog(ENGINES[engine]))
+        run_part(part, engine, share=DAY, verilog=to_verilog(ENGINES[engine]))
     print(caught.value)
 
 
