@@ -14,7 +14,7 @@ ARGS ?=
 export AMARANTH_USE_YOSYS := builtin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly lint format registers bitstreams figures constraints tools clean
+.PHONY: help demo test nightly faults lint format registers bitstreams figures constraints tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ test: lint ## lint, then all tests but the nightly ones
 
 nightly: lint ## lint, then all tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+faults: $(READY) ## try every fault of the campaign on the RTL
+	$(BIN)/python -m saoffload.sim.faults
 
 lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff check .

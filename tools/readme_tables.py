@@ -16,6 +16,22 @@ LIST_NAMES = {
     "malloc": "heap of a C program, freed and reused in random order",
 }
 
+FAULT_NAMES = {
+    "reads": (
+        "reads of a walk, each beat",
+        "{bus_errors:,} bus errors, {timeouts:,} timeouts, {nodes:,} nodes visited",
+    ),
+    "aborts": ("an abort at every clock", "{aborted:,} commands aborted, {nodes:,} nodes visited"),
+    "resets": ("a reset at every clock", "{in_walk:,} during the walk"),
+    "lists": ("hostile lists", "{loops:,} loops, {nodes:,} nodes visited"),
+    "stuck": ("a packet path that never retires", "{commands:,} completions held back"),
+    "flips": (
+        "a flip of every stored bit",
+        "{lookups:,} lookups, no false hit; told of after {most_clocks} clocks at most, a sweep taking {sweep_clocks}",
+    ),
+}
+"""By part of the campaign: what it tries, and what its row says."""
+
 
 def table_of(figures: dict[str, Any]) -> str:
     """The figures as the README shows them."""
@@ -45,6 +61,7 @@ def table_of(figures: dict[str, Any]) -> str:
     if "growth" in figures:
         lines += ["", f"![Logic, memory and speed of tables of 1,024 to 16,384 SAs.](docs/{figures['growth']['plot']})"]
     lines += _lines_of_tables(figures.get("tables", []))
+    lines += _lines_of_faults(figures.get("faults"))
     lines += [
         "",
         f"Reference model: {figures['model_nodes_per_second']:,} nodes per second with the full list of events.",
@@ -116,6 +133,24 @@ def _lines_of_tables(tables: list[dict[str, Any]]) -> list[str]:
             f"| `{table['preset']}` | {table['capacity']:,} | {' | '.join(cells)} | {load} | "
             f"{table['clocks_per_flush']:,} | {table['fills']} |"
         )
+    return lines
+
+
+def _lines_of_faults(figures: dict[str, Any] | None) -> list[str]:
+    """The fault campaign, as the README shows it."""
+    if figures is None:
+        return []
+    lines = [
+        "",
+        f"Faults tried on the RTL by `make faults`, {figures['cases']:,} in all; nothing came of any that must not. By",
+        "walker and table:",
+        "",
+        "| what goes wrong | on | faults | of that |",
+        "|---|---|---|---|",
+    ]
+    for row in figures["rows"]:
+        text, detail = FAULT_NAMES[row["part"]]
+        lines.append(f"| {text} | {row['engine']} | {row['cases']:,} | {detail.format(**row)} |")
     return lines
 
 

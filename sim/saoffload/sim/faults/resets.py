@@ -90,10 +90,12 @@ async def _run_case(rig: Rig, variant: Variant, delay: int) -> bool:
     else:
         await rig.edge
         dut.aresetn.value = 0
+        # The memory is reset as well: it forgets what it has, and what it takes in the clock of the reset.
         memory.drop()
         await rig.clocks(variant.lasts)
         dut.aresetn.value = 1
         await rig.clocks(1)
+        memory.drop()
     rig.trace.clear()
 
     # From now on nothing of before is seen, whatever is asked, during the scrub and after it.
