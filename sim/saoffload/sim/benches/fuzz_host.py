@@ -49,6 +49,7 @@ class Host:
 
     async def run(self) -> Observation:
         """From the reset to the drained engine."""
+        began = self._around.now()
         try:
             await self._begin()
             for steps in self._rounds():
@@ -62,7 +63,7 @@ class Host:
             self.seen.failure = f"{type(error).__name__}: {error}"
         if self._hold is not None:
             self._hold.cancel()
-        self.seen.clock_count = self._around.now()
+        self.seen.clock_count = self._around.now() - began
         self.seen.log = await self._around.read_log()
         return self.seen
 
@@ -112,11 +113,14 @@ class Host:
     async def _write(self, steps: Iterable[Step]) -> None:
         """Writes the lists of a round, before its first command: what is being walked is never changed."""
         self._is_round_written = True
-        numbers = {step.list for step in steps if step.list is not None}
-        for number in sorted(numbers):
-            written = pieces(self._scenario.lists[number], self._windows, self._handles)
-            await self._around.write(written)
-            self._note("write", self._around.now(), number, written)
+        numbers = sorted({step.list for step in steps if step.list is not None})
+        written = [
+            piece
+            for number in numbers
+            for piece in pieces(self._scenario.lists[number], self._windows, self._handles)
+        ]
+        await self._around.write(written)
+        self._note("write", self._around.now(), detail=written)
 
     async def _add(self, step: Step) -> None:
         number = self._add_count

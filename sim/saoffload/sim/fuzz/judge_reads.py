@@ -1,7 +1,9 @@
 """Every read of host memory: where it may be, and for walks by demand, that it was needed."""
 
+from collections.abc import Iterator
+
 from saoffload.sim.benches.bursts import BEAT_BYTES, INCR, SIZE_8, Burst, flaws
-from saoffload.sim.model import Abi, Job, Read, Status, Visited
+from saoffload.sim.model import LAYOUTS, Abi, Job, Read, Status
 
 from .case import Case
 from .records import Record
@@ -70,12 +72,25 @@ class ReadJudge:
         self._note_none_left()
         return self.none_left_at >= since
 
+    def has_not_read(self, context: int, job: Job) -> bool:
+        """Whether the walk in this context did not read its next node, be it that this cannot be known: then, whether
+        reading it would have brought an answer.
+        """
+        walker = job.walker
+        if walker is None or job.completion is not None:
+            return False
+        if not self._reads_lines:
+            return len(self._beats[context]) == sum(1 for _ in _demanded(job))
+        bus_address = self._case.windows.translate(walker.address, job.command.abi)
+        length = LAYOUTS[job.command.abi].size
+        return bus_address is not None and self._case.memory.fetch(bus_address, length).status is not Status.TIMEOUT
+
     def visited(self, abi: Abi, address: int, taken: int) -> None:
         """A node was visited by a command that was taken then: all its beats must have been read since."""
         bus_address = self._case.windows.translate(address, abi)
         if not self._reads_lines or bus_address is None:
             return
-        for beat in Read(bus_address, 24 if abi is Abi.X64 else 12).beats(BEAT_BYTES):
+        for beat in Read(bus_address, LAYOUTS[abi].size).beats(BEAT_BYTES):
             if self._read_at.get(beat, -1) < taken:
                 self._case.fail(f"node at {address:#x} was visited, beat {beat:#x} not read since its command was taken")
 
@@ -86,7 +101,7 @@ class ReadJudge:
         if self._reads_lines or job.walker is None:
             return
         observed = self._beats[context]
-        expected = [beat for event in job.events if isinstance(event, Read) for beat in event.beats(BEAT_BYTES)]
+        expected = list(_demanded(job))
         more = len(observed) - len(expected)
         is_aborted = job.completion is not None and job.completion.status is Status.ABORTED
         if observed[: len(expected)] != expected or not 0 <= more <= (MOST_BEATS_OF_A_NODE if is_aborted else 0):
@@ -99,6 +114,11 @@ class ReadJudge:
     def _note_none_left(self) -> None:
         if all(identity in self._held for identity in self._walker_ids):
             self.none_left_at = self._case.clock
+
+
+def _demanded(job: Job) -> Iterator[int]:
+    """The beats that the model has read for this walk."""
+    return (beat for event in job.events if isinstance(event, Read) for beat in event.beats(BEAT_BYTES))
 
 
 def _hex(values: list[int]) -> str:

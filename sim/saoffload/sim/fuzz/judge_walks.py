@@ -42,6 +42,8 @@ class WalkJudge:
         self._collected: dict[int, HostCompletion] = {one.tag: one for one in case.seen.completions}
         self._contexts: dict[int, Job] = {}
         self._taken: dict[int, int] = {}
+        #: Where the grace period of a command begins at the earliest: before its head is looked at.
+        self._marks: dict[int, int] = {}
         self._nodes: dict[int, deque[tuple[int, int]]] = {}
         self._results: deque[Job] = deque()
         self._flush: Job | None = None
@@ -84,6 +86,7 @@ class WalkJudge:
             return
         self._contexts[context] = job
         self._taken[tag] = record.clock
+        self._marks[tag] = self._case.table.drain.mark()
         self._nodes[tag] = deque()
         self._reads.begin(context)
 
@@ -133,7 +136,7 @@ class WalkJudge:
         if seen is None:
             self._case.fail(f"command {tag} has a result, the host no completion")
             return
-        self._end(job, seen)
+        self._end(record.small, job, seen)
         if record.x:
             self._table.did_flush()
             self._table.did_change()
@@ -161,7 +164,7 @@ class WalkJudge:
                     counts["deleted"] += completion.deleted
         return counts
 
-    def _end(self, job: Job, seen: HostCompletion) -> None:
+    def _end(self, context: int, job: Job, seen: HostCompletion) -> None:
         engine, tag = self._case.engine, job.command.tag
         if seen.status.name == Status.ABORTED.name:
             if tag not in self.aborted:
@@ -170,9 +173,11 @@ class WalkJudge:
         else:
             if seen.status.name == Status.TIMEOUT.name and self._reads.had_none_left(self._taken.get(tag, 0)):
                 # The one thing that the model cannot know: with every ID lost a walk ends without a read.
-                engine.id_count = 0 if self._ends_unread(job) else None
+                engine.id_count = 0 if self._reads.has_not_read(context, job) else None
             completion = engine.step(job)
             engine.id_count = None
+        if job.walker is not None and not job.walker.visited:
+            job.mark = self._marks.get(tag, 0)
         fields = (seen.status.name, seen.visited, seen.deleted, seen.not_found, seen.fault_address)
         if completion is None:
             self._case.fail(f"command {tag} ended with {fields}, the model goes on")
@@ -180,17 +185,6 @@ class WalkJudge:
         expected = (completion.status.name, *completion[2:6])
         if fields != expected:
             self._case.fail(f"command {tag}: the model ends with {expected}, the engine with {fields}")
-
-    def _ends_unread(self, job: Job) -> bool:
-        """Whether the read that this walk would make next would be answered."""
-        walker = job.walker
-        if walker is None or job.completion is not None:
-            return False
-        bus_address = self._case.windows.translate(walker.address, job.command.abi)
-        if bus_address is None:
-            return False
-        length = 24 if job.command.abi is Abi.X64 else 12
-        return self._case.memory.fetch(bus_address, length).status is not Status.TIMEOUT
 
     def _job_in(self, context: int) -> Job:
         job = self._contexts.get(context)

@@ -163,7 +163,8 @@ class _Maker:
     def _walk(self, surroundings: Surroundings) -> None:
         choices = self.choices
         abi = choices.pick((Abi.X64, Abi.X86))
-        count = choices.pick((2, 1, 0, choices.between(1, 30), choices.between(1, 160), choices.between(1, MOST_NODES)))
+        most = choices.pick((2, 1, 0, 30, 160, MOST_NODES, MOST_NODES))
+        count = choices.between(min(most, 1), most)
         random = choices.random()
         addresses = self._addresses(random, abi, count)
         if not addresses:
@@ -216,9 +217,9 @@ class _Maker:
     def _window(self, number: int) -> _Place:
         """Windows of list addresses from both address spaces; they may overlap, on either side."""
         choices = self.choices
-        bus_base = 8 * choices.below((MEMORY_BYTES - PAGE) // 8)
+        bus_base = 8 * choices.below(choices.pick((PAGE, MEMORY_BYTES - PAGE)) // 8)
         room = MEMORY_BYTES - bus_base
-        size = choices.pick((room, 8 * choices.between(1, room // 8), 8 * choices.between(1, 31)))
+        size = choices.pick((room, room, room, 8 * choices.between(1, room // 8), 8 * choices.between(1, 31)))
         in_page = bus_base % PAGE
         # Nearly all lists of a round live in its first window, which both ABIs can reach.
         end = ABI_END[Abi.X86] if number == 0 else ABI_END[choices.pick((Abi.X86, Abi.X64))]
