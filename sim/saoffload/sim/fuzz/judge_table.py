@@ -5,6 +5,9 @@ from saoffload.sim.model import AddResult, Bundle, DisagreementError, Direction,
 from .case import Case
 from .scenario import Step
 
+FLUSH_RESULT_CLOCKS = 8
+"""From the end of a flush in the table to its result, at most, as registers and trace show it."""
+
 
 class TableJudge:
     """Follows the table. An add takes effect somewhere between the write that began it and the read that told its
@@ -20,6 +23,7 @@ class TableJudge:
         self._refusals: set[AddResult | None] = set()
         #: What lived when the doorbell of a flush began to be written.
         self._before: dict[int, Bundle] | None = None
+        self._early_answer: tuple[int, str, int] | None = None
 
     def offer(self, step: Step) -> None:
         """The add is on offer."""
@@ -52,8 +56,13 @@ class TableJudge:
         return True
 
     def answer(self, result: str, handle: int) -> None:
-        """The add was answered."""
+        """The add was answered. While a flush is under way it waits; but the flush itself is over some clocks before its
+        result is taken.
+        """
         case = self._case
+        if case.table.is_flushing:
+            self._early_answer = (case.clock, result, handle)
+            return
         if result == AddResult.OK.name:
             if self._handle is None and not self.appears(handle):
                 case.fail(f"add answered with {handle:#x}, restored as {self._requested:#x}")
@@ -66,6 +75,17 @@ class TableJudge:
             case.fail(f"add answered {result}, the model has {' or '.join(possible)}")
         self._adding = None
         case.counts[f"add {result}"] += 1
+
+    def end_flush(self) -> None:
+        """The result of the flush was taken."""
+        self._before = None
+        self.did_change()
+        if self._early_answer is not None:
+            clock, result, handle = self._early_answer
+            self._early_answer = None
+            if self._case.clock - clock > FLUSH_RESULT_CLOCKS:
+                self._case.fail(f"add answered {result} {self._case.clock - clock} clocks before a flush was over")
+            self.answer(result, handle)
 
     def begin_flush(self) -> None:
         """Call before the model flushes."""

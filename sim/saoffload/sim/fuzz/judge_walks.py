@@ -138,8 +138,7 @@ class WalkJudge:
             return
         self._end(record.small, job, seen)
         if record.x:
-            self._table.did_flush()
-            self._table.did_change()
+            self._table.end_flush()
         else:
             self._reads.end(record.small, job)
         self._results.append(job)
