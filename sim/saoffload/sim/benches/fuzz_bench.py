@@ -3,24 +3,22 @@
 Python wakes once per register access and per wait of the host; all else is hardware, and stands in the log.
 """
 
-import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import cocotb
 
 from saoffload.hdl.control.bank import ADDRESS_WIDTH
 from saoffload.sim.fuzz.choices import Choices
-from saoffload.sim.fuzz.judge import judge
+from saoffload.sim.fuzz.judge import Verdict, judge
 from saoffload.sim.fuzz.maker import make_scenario
-from saoffload.sim.fuzz.scenario import from_json
-from saoffload.sim.jobs import answer_job, report_progress
+from saoffload.sim.fuzz.scenario import Scenario, from_json
+from saoffload.sim.jobs import answer_job
 
 from .fuzz_host import Host
 from .fuzz_surroundings import Surroundings
 from .fuzz_transport import PortTransport
-
-REPORTED_SCENARIOS = 4
 
 
 @cocotb.test()
@@ -30,30 +28,43 @@ async def fuzz(dut: Any) -> None:
 
 
 async def run_job(dut: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """``engine``, and either ``seeds``, each a scenario to make, or ``scenarios`` as JSON. With ``seconds`` none is
-    begun after so many of real time.
+    """``engine``, and ``seeds``, each a scenario to make, or ``scenarios`` as JSON.
 
     The result: ``done``, how many were run; ``failure``, None or what was wrong with the last of them; ``counts`` of
     statuses, nodes, faults and lookups over all that went well.
     """
-    around, transport = Surroundings(dut), PortTransport(dut, address_width=ADDRESS_WIDTH)
-    await around.begin()
-    given = job.get("scenarios")
-    total = len(job["seeds"] if given is None else given)
-    counts: Counter[str] = Counter()
-    began = time.monotonic()
-    for place in range(total):
-        if time.monotonic() - began > job.get("seconds", float("inf")):
-            return {"done": place, "failure": None, "counts": counts}
-        if given is None:
-            scenario = make_scenario(Choices.of_seed(job["seeds"][place]), job["engine"])
-        else:
-            scenario = from_json(given[place])
-        await around.prepare(scenario)
-        verdict = judge(scenario, await Host(dut, transport, around, scenario).run())
-        if verdict.failure is not None:
-            return {"done": place + 1, "failure": verdict.failure, "counts": counts}
-        counts += verdict.counts
-        if place % REPORTED_SCENARIOS == 0:
-            report_progress(f"fuzz {job['engine']}", counts["nodes"], 0)
-    return {"done": total, "failure": None, "counts": counts}
+    bench = FuzzBench(dut)
+    await bench.begin()
+    if "scenarios" in job:
+        return await bench.run_all(map(from_json, job["scenarios"]))
+    return await bench.run_all(make_scenario(Choices.of_seed(seed), job["engine"]) for seed in job["seeds"])
+
+
+class FuzzBench:
+    """The design of ``bench_hdl.fuzz_top``, with a new host for each scenario."""
+
+    def __init__(self, dut: Any) -> None:
+        self._dut = dut
+        self._around = Surroundings(dut)
+        self._transport = PortTransport(dut, address_width=ADDRESS_WIDTH)
+
+    async def begin(self) -> None:
+        """Call once."""
+        await self._around.begin()
+
+    async def run(self, scenario: Scenario) -> Verdict:
+        """One scenario, from a reset to a drained engine."""
+        await self._around.prepare(scenario)
+        return judge(scenario, await Host(self._dut, self._transport, self._around, scenario).run())
+
+    async def run_all(self, scenarios: Iterable[Scenario]) -> dict[str, Any]:
+        """Up to the first that fails."""
+        counts: Counter[str] = Counter()
+        done = 0
+        for done, scenario in enumerate(scenarios, 1):
+            verdict = await self.run(scenario)
+            if verdict.failure is not None:
+                return {"done": done, "failure": verdict.failure, "counts": counts}
+            counts += verdict.counts
+            counts["scenarios"] += 1
+        return {"done": done, "failure": None, "counts": counts}

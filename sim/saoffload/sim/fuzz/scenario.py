@@ -7,7 +7,13 @@ memory's faults and the packet path's questions go on beside them.
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
+from saoffload.sim.model import Abi, Window
+
+from .engines import ENGINES
+from .records import MEMORY_BYTES
+
 FORMAT = "saoffload-fuzz-1"
+STEPS = ("add", "end_restore", "walk", "delete", "flush", "abort", "pause", "hold", "settle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +115,41 @@ class Scenario:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but what is as it is by default."""
-        return {"format": FORMAT, **_encoded(self)}
+        return _encoded(self)
 
 
 def from_json(value: object) -> Scenario:
-    """The scenario of ``to_json``. Raises ``ValueError`` saying where it is none."""
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise ValueError(f'no scenario: "format" must be "{FORMAT}"')
-    return _decoded(Scenario, {name: item for name, item in value.items() if name != "format"}, "scenario")
+    """The scenario of ``to_json``. Raises ``ValueError`` saying where it is none, or one that cannot be run."""
+    scenario: Scenario = _decoded(Scenario, value, "scenario")
+    check(scenario)
+    return scenario
+
+
+def check(scenario: Scenario) -> None:
+    """Raises ``ValueError`` unless the scenario can be run."""
+    config = ENGINES.get(scenario.engine)
+    if config is None:
+        raise ValueError(f"scenario.engine: {scenario.engine!r} is unknown; choose one of {', '.join(ENGINES)}")
+    if len(scenario.windows) > config.windows:
+        raise ValueError(f"scenario.windows: {len(scenario.windows)} given, the engine has {config.windows}")
+    for number, window in enumerate(scenario.windows):
+        flaw = Window(*window).flaw(config.address_width)
+        if flaw is None and window[2] + window[1] > MEMORY_BYTES:
+            flaw = f"it leaves the memory of {MEMORY_BYTES} bytes"
+        if flaw is not None:
+            raise ValueError(f"scenario.windows[{number}]: {flaw}")
+    for number, fault in enumerate(scenario.faults):
+        if fault.address % 8 or fault.address >= MEMORY_BYTES or max(fault.response, fault.last, fault.timing) > 3:
+            raise ValueError(f"scenario.faults[{number}]: an address is a multiple of 8 in memory, all else 0 to 3")
+    for number, step in enumerate(scenario.steps):
+        where = f"scenario.steps[{number}]"
+        if step.do not in STEPS:
+            raise ValueError(f"{where}.do: {step.do!r} is unknown; choose one of {', '.join(STEPS)}")
+        if step.list is not None and step.list >= len(scenario.lists):
+            raise ValueError(f"{where}.list: there are {len(scenario.lists)} lists")
+    for abi in (*(step.abi for step in scenario.steps), *(one.abi for one in scenario.lists)):
+        if abi not in {abi.value for abi in Abi}:
+            raise ValueError(f"scenario: {abi!r} is no ABI")
 
 
 def _encoded(value: Any) -> Any:
