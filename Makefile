@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-EXTRAS := sim,boards,dev
+EXTRAS := sim,fuzz,boards,dev
 # Cores that tests may use; one worker per core.
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 # Passed on to pytest, for example: make test ARGS="-k loop"

@@ -3,7 +3,17 @@
 from importlib import resources
 
 from amaranth.back import rtlil
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal, Value
+from amaranth.hdl import (
+    Cat,
+    ClockDomain,
+    ClockSignal,
+    Const,
+    Elaboratable,
+    Instance,
+    Module,
+    Signal,
+    Value,
+)
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
@@ -154,4 +164,6 @@ def fuzzed_verilog(config: EngineConfig) -> str:
     design = FuzzedEngine(config)
     ports = {name: (value, None) for name, value in design.ports.items()}
     parts = [resources.files(__package__).joinpath(name).read_text() for name in ("words.v", "event_log.v")]
-    return "".join(parts) + lowered(rtlil.convert(design, name=TOP, ports=ports, emit_src=False)) + engine_verilog(config)
+    return (
+        "".join(parts) + lowered(rtlil.convert(design, name=TOP, ports=ports, emit_src=False)) + engine_verilog(config)
+    )

@@ -242,7 +242,9 @@ class Responder(wiring.Component):
     def _lanes_of(self, m: Module, number: Signal) -> Signal:
         """The word in its lane, and something else in the other."""
         lanes = Signal(WORD_BITS * self._lanes)
-        m.d.comb += lanes.eq(Cat(*(self.word.data if self._lanes == 1 else ~self.word.data for _ in range(self._lanes))))
+        m.d.comb += lanes.eq(
+            Cat(*(self.word.data if self._lanes == 1 else ~self.word.data for _ in range(self._lanes)))
+        )
         if self._lanes > 1:
             lane = Signal(range(self._lanes))
             m.d.comb += [lane.eq(number), lanes.word_select(lane, WORD_BITS).eq(self.word.data)]

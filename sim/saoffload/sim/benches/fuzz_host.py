@@ -6,7 +6,6 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from saoffload.hdl.control.bank import ADDRESS_WIDTH
 from saoffload.host.bundles import Bundle, Destination, Sa
 from saoffload.host.driver import Driver
 from saoffload.host.errors import FlushBusyError, HostError, QueueFullError
@@ -115,9 +114,7 @@ class Host:
         self._is_round_written = True
         numbers = sorted({step.list for step in steps if step.list is not None})
         written = [
-            piece
-            for number in numbers
-            for piece in pieces(self._scenario.lists[number], self._windows, self._handles)
+            piece for number in numbers for piece in pieces(self._scenario.lists[number], self._windows, self._handles)
         ]
         await self._around.write(written)
         self._note("write", self._around.now(), detail=written)

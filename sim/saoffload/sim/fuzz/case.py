@@ -68,9 +68,7 @@ def _bad_reads(scenario: Scenario) -> "object":
             if never_comes(fault):
                 return Status.BUS_ERROR if has_failed else Status.TIMEOUT
             is_last = beat == beats[-1]
-            has_failed |= fault.response != Response.OKAY.value or fault.last not in (
-                (0, 1) if is_last else (0, 2, 3)
-            )
+            has_failed |= fault.response != Response.OKAY.value or fault.last not in ((0, 1) if is_last else (0, 2, 3))
             if fault.last == _EARLY:
                 break
         return Status.BUS_ERROR if has_failed else None

@@ -7,7 +7,7 @@ index is issued too early; that an aborted command visits nothing more; what the
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from saoffload.sim.model import DisagreementError

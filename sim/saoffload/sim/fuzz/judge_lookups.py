@@ -62,7 +62,11 @@ class LookupJudge:
             if bundle is None and handle not in table and self._table.appears(handle):
                 bundle = table.live[handle]
             number = None if bundle is None else _match(bundle, asked)
-            if bundle is not None and number is not None and not (expected.hit and is_key and not _beats(bundle, number)):
+            if (
+                bundle is not None
+                and number is not None
+                and not (expected.hit and is_key and not _beats(bundle, number))
+            ):
                 is_outbound = bundle.direction is Direction.OUTBOUND
                 flags = 1 | number << 1 | is_outbound << 2
                 if (record.small & 0b1111, record.y) == (flags, handle | bundle.context << 32):
@@ -70,7 +74,9 @@ class LookupJudge:
         seen = f"a hit of {handle:#x}" if record.small & 1 else "a miss"
         wanted = f"a hit of {expected.handle:#x}" if expected.hit else "a miss"
         details = f"flags {record.small & 0b1111:#06b}, context {record.y >> 32:#x}"
-        self._case.fail(f"lookup of {asked if is_key else hex(record.x)}: the model has {wanted}, the engine {seen}, {details}")
+        self._case.fail(
+            f"lookup of {asked if is_key else hex(record.x)}: the model has {wanted}, the engine {seen}, {details}"
+        )
 
 
 def _match(bundle: Bundle, asked: Key | int) -> int | None:

@@ -92,7 +92,9 @@ class ReadJudge:
             return
         for beat in Read(bus_address, LAYOUTS[abi].size).beats(BEAT_BYTES):
             if self._read_at.get(beat, -1) < taken:
-                self._case.fail(f"node at {address:#x} was visited, beat {beat:#x} not read since its command was taken")
+                self._case.fail(
+                    f"node at {address:#x} was visited, beat {beat:#x} not read since its command was taken"
+                )
 
     def end(self, context: int, job: Job) -> None:
         """The walk in this context has ended. Without lines it read each byte of a node once per visit, and nothing
@@ -105,10 +107,13 @@ class ReadJudge:
         more = len(observed) - len(expected)
         is_aborted = job.completion is not None and job.completion.status is Status.ABORTED
         if observed[: len(expected)] != expected or not 0 <= more <= (MOST_BEATS_OF_A_NODE if is_aborted else 0):
-            at = next((n for n, (a, b) in enumerate(zip(expected, observed, strict=False)) if a != b), min(len(expected), len(observed)))
+            at = next(
+                (n for n, (a, b) in enumerate(zip(expected, observed, strict=False)) if a != b),
+                min(len(expected), len(observed)),
+            )
             self._case.fail(
-                f"command {job.command.tag}: beat {at} read: the model has {_hex(expected[at:at + 3])}, "
-                f"the engine {_hex(observed[at:at + 3])}"
+                f"command {job.command.tag}: beat {at} read: the model has {_hex(expected[at : at + 3])}, "
+                f"the engine {_hex(observed[at : at + 3])}"
             )
 
     def _note_none_left(self) -> None:

@@ -1,6 +1,6 @@
 """Adds and flushes: what lives when, where the host's registers tell it only some clocks later."""
 
-from saoffload.sim.model import AddResult, Bundle, DisagreementError, Direction, Key
+from saoffload.sim.model import AddResult, Bundle, Direction, DisagreementError, Key
 
 from .case import Case
 from .scenario import Step

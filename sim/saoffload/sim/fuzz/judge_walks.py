@@ -71,9 +71,7 @@ class WalkJudge:
         if job is None or tag in self.delivered or job.command.opcode is Opcode.FLUSH:
             self.unknown_abort_count += 1
             return
-        if self._collected.get(tag) is None or self._collected[tag].status.name != Status.ABORTED.name:
-            self.doubtful_abort_count += 1
-        elif tag in self.aborted or job.completion is not None:
+        if self._collected.get(tag) is None or self._collected[tag].status.name != Status.ABORTED.name or tag in self.aborted or job.completion is not None:
             self.doubtful_abort_count += 1
         self.aborted.setdefault(tag, self._case.clock)
 
@@ -130,7 +128,7 @@ class WalkJudge:
             job = self._job_in(record.small)
             del self._contexts[record.small]
         tag = job.command.tag
-        if tag in self._nodes and self._nodes[tag]:
+        if self._nodes.get(tag):
             self._case.fail(f"command {tag} ended with {len(self._nodes[tag])} deletes unanswered")
         seen = self._collected.get(tag)
         if seen is None:

@@ -187,9 +187,7 @@ class _Maker:
         if choices.percent(25):
             self._fault(random, abi, random.choice(addresses), surroundings)
         budget = choices.pick((0, 0, 0, 0, len(addresses), random.randint(1, len(addresses))))
-        self._command(
-            Step(do="walk", list=len(self.lists) - 1, abi=abi.value, head=addresses[0], budget=budget)
-        )
+        self._command(Step(do="walk", list=len(self.lists) - 1, abi=abi.value, head=addresses[0], budget=budget))
         if choices.percent(10):
             # The same nodes by a second walk, whose handles are gone by then, or being deleted.
             self._command(Step(do="walk", abi=abi.value, head=random.choice(addresses)))

@@ -1,7 +1,7 @@
 """Scenarios on the simulated RTL: a batch of them per start of the simulator."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,8 +81,3 @@ def shrink(failure: Failure, *, progress: Progress | None = None) -> tuple[Scena
 
 def _run(engine: str, job: Mapping[str, Any]) -> Any:
     return run(simulation(engine), bench=BENCH, job={"engine": engine, **job})
-
-
-def in_batches(engines: Sequence[str], *, seed: int, count: int, number: int) -> Batch:
-    """Batch ``number`` of a run: the engines take turns."""
-    return Batch(engine=engines[number % len(engines)], seed=seed, first=number * count, count=count)

@@ -179,7 +179,9 @@ def _decoded(kind: Any, value: object, where: str) -> Any:
         kinds = inner[:1] * len(value) if isinstance(value, list) and inner[-1] is Ellipsis else inner
         if not isinstance(value, list) or len(kinds) != len(value):
             raise ValueError(f"{where}: is no list of {len(inner)}")
-        return tuple(_decoded(one, item, f"{where}[{at}]") for at, (one, item) in enumerate(zip(kinds, value, strict=True)))
+        return tuple(
+            _decoded(one, item, f"{where}[{at}]") for at, (one, item) in enumerate(zip(kinds, value, strict=True))
+        )
     allowed = get_args(kind) or (kind,)
     if type(value) not in allowed or (isinstance(value, int) and value < 0):
         raise ValueError(f"{where}: {value!r} is no {' or '.join(one.__name__ for one in allowed)}")

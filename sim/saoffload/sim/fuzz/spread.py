@@ -61,7 +61,9 @@ def spread(
                 outcome = future.result()
             except (KilledWorker, FutureCancelledError):
                 if attempt == MOST_ATTEMPTS:
-                    raise ClusterError(f"scenarios from {batch.seed_of(0)} on end every worker they are given to") from None
+                    raise ClusterError(
+                        f"scenarios from {batch.seed_of(0)} on end every worker they are given to"
+                    ) from None
                 begin(batch, attempt + 1)
                 continue
             yield outcome
@@ -82,7 +84,9 @@ def _client(scheduler: str | None, jobs: int) -> Iterator[Client]:
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
-        raise ClusterError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one, or leave it out") from None
+        raise ClusterError(
+            f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one, or leave it out"
+        ) from None
     with client:
         if not client.nthreads():
             raise ClusterError(f"--scheduler {scheduler}: it has no workers; start some: dask worker {scheduler}")
