@@ -9,16 +9,20 @@ from saoffload.sim.model import DisagreementError, Engine, Memory, SaTable, Stat
 from .engines import ENGINES
 from .image import RUBBISH
 from .observation import Observation
-from .scenario import Fault, Scenario
+from .scenario import Scenario
 
 BEAT_BYTES = 8
-_EARLY, _IN_TIME = 1, (0, 3)
-_LATE = 1
+LATE, NEVER = 1, 2
+"""Of ``Fault.timing``."""
+EARLY = 1
+NOT_AT_THE_END = (2, 3)
+"""Of ``Fault.last``."""
 
 
 class Case:
     """Members: ``scenario``, ``seen``, ``config``; ``engine``, the model, with its ``table``, ``windows`` and
-    ``memory``; ``counts``; ``clock`` of the event that is judged.
+    ``memory``, and what
+    ``bad_reads`` it makes; ``counts``; ``clock`` of the event that is judged.
     """
 
     def __init__(self, scenario: Scenario, seen: Observation) -> None:
@@ -36,7 +40,8 @@ class Case:
             unretired_limit=config.unretired_limit,
         )
         self.windows = WindowTable(count=config.windows, address_width=config.address_width)
-        self.memory = Memory(fault=_bad_reads(scenario))
+        self.bad_reads = BadReads(scenario)
+        self.memory = Memory(fault=self.bad_reads if self.bad_reads else None)
         self.memory.add(0, RUBBISH)
         self.engine = Engine(memory=self.memory, windows=self.windows, table=self.table)
         for number, window in enumerate(scenario.windows):
@@ -49,28 +54,35 @@ class Case:
         raise DisagreementError(text)
 
 
-def _bad_reads(scenario: Scenario) -> "object":
-    """What becomes of a read by demand, from the faults of its words; None when there are none."""
-    faults = {fault.address: fault for fault in scenario.faults}
-    around = scenario.surroundings
-    is_too_late = bool(around.timeout) and around.late_clocks > around.timeout // 2
+class BadReads:
+    """What becomes of a read by demand, from the faults of its words: what the model asks before every read.
 
-    def never_comes(fault: Fault) -> bool:
-        return fault.timing == 2 or (fault.timing == _LATE and is_too_late)
+    Where RLAST stands wrongly at the end of a read only, a read of another length brings the same words without a flaw.
+    An engine that reads lines may do either. ``is_forgiving``: the read was such a one.
+    """
 
-    def bad_read(address: int, length: int) -> Status | None:
+    def __init__(self, scenario: Scenario) -> None:
+        around = scenario.surroundings
+        self._faults = {fault.address: fault for fault in scenario.faults}
+        self._never = {NEVER, LATE} if around.timeout and around.late_clocks > around.timeout // 2 else {NEVER}
+        self.is_forgiving = False
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def __call__(self, address: int, length: int) -> Status | None:
+        """BUS_ERROR, TIMEOUT, or None."""
         beats = range(address & -BEAT_BYTES, address + length, BEAT_BYTES)
         has_failed = False
         for beat in beats:
-            fault = faults.get(beat)
+            fault = self._faults.get(beat)
             if fault is None:
                 continue
-            if never_comes(fault):
+            if fault.timing in self._never:
                 return Status.BUS_ERROR if has_failed else Status.TIMEOUT
-            is_last = beat == beats[-1]
-            has_failed |= fault.response != Response.OKAY.value or fault.last not in ((0, 1) if is_last else (0, 2, 3))
-            if fault.last == _EARLY:
-                break
+            has_failed |= fault.response != Response.OKAY.value
+            if beat == beats[-1]:
+                has_failed |= fault.last in NOT_AT_THE_END and not self.is_forgiving
+            elif fault.last == EARLY:
+                return Status.BUS_ERROR
         return Status.BUS_ERROR if has_failed else None
-
-    return bad_read if faults else None
