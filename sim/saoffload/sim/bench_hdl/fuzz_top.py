@@ -1,6 +1,7 @@
 """What is fuzzed: an engine between a memory that misbehaves, a packet path that never rests, and a host."""
 
 from importlib import resources
+from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.hdl import (
@@ -100,23 +101,22 @@ class FuzzedEngine(Elaboratable):
         """Every strobe of ``KINDS`` with its fields, as ``records.FIELDS`` has them."""
         pins, memory, own = self._engine.pins, self._memory, self._own
         axi = memory.axi
-        strobes: dict[str, tuple[Value, Value, Value, Value]] = {
-            "DELETE": (pins["trace_delete_valid"], pins["trace_delete_context"], pins["trace_delete_found"], Const(0)),
-            "RESULT": (pins["trace_result_valid"], pins["trace_result_context"], pins["trace_result_is_flush"], Const(0)),
-            "COMMAND": (pins["trace_command_valid"], pins["trace_command_context"], pins["trace_command_tag"], Const(0)),
-            "NODE": (
-                pins["trace_node_valid"], pins["trace_node_context"], pins["trace_node_address"],
-                pins["trace_node_handle"],
-            ),
-            "COMPLETION": (pins["trace_completion_valid"], Const(0), Const(0), Const(0)),
+        trace = {name.removeprefix("trace_"): pin for name, pin in pins.items() if name.startswith("trace_")}
+        nothing = Const(0)
+        strobes: dict[str, tuple[Any, Any, Any, Any]] = {
+            "DELETE": (trace["delete_valid"], trace["delete_context"], trace["delete_found"], nothing),
+            "RESULT": (trace["result_valid"], trace["result_context"], trace["result_is_flush"], nothing),
+            "COMMAND": (trace["command_valid"], trace["command_context"], trace["command_tag"], nothing),
+            "NODE": (trace["node_valid"], trace["node_context"], trace["node_address"], trace["node_handle"]),
+            "COMPLETION": (trace["completion_valid"], nothing, nothing, nothing),
             "READ": (
                 axi.arvalid & axi.arready, Cat(axi.arid, Const(0, 8 - len(axi.arid)), axi.arlen), axi.araddr,
                 Cat(axi.arsize, axi.arburst),
             ),
-            "HELD": (memory.is_held, memory.held_id, Const(0), Const(0)),
-            "OVER": (memory.is_over, memory.over_id, Const(0), Const(0)),
-            "ALIEN": (memory.is_alien, Const(0), Const(0), Const(0)),
-            "DOUBLED": (memory.is_doubled, axi.arid, axi.araddr, Const(0)),
+            "HELD": (memory.is_held, memory.held_id, nothing, nothing),
+            "OVER": (memory.is_over, memory.over_id, nothing, nothing),
+            "ALIEN": (memory.is_alien, nothing, nothing, nothing),
+            "DOUBLED": (memory.is_doubled, axi.arid, axi.araddr, nothing),
         }  # fmt: skip
         for kind, lookups in self._lookups.items():
             answer = lookups.answers.payload
@@ -124,7 +124,7 @@ class FuzzedEngine(Elaboratable):
             # A key is too long for a record; keys stay what they are, so that the number tells which.
             asked = lookups.asked if kind == "handle" else lookups.asked_number
             strobes[f"{kind.upper()}_ANSWER"] = (lookups.did_answer, what, asked, Cat(answer.handle, answer.context))
-            strobes[f"{kind.upper()}_RETIRE"] = (lookups.did_retire, lookups.retired_slot, Const(0), Const(0))
+            strobes[f"{kind.upper()}_RETIRE"] = (lookups.did_retire, lookups.retired_slot, nothing, nothing)
         records = []
         for number, name in enumerate(KINDS):
             record = Signal(FIELDS, name=f"record_{name.lower()}")

@@ -117,7 +117,7 @@ class Surroundings:
         await RisingEdge(self._dut.aclk)
         self._dut.is_logged.value = 0
         await self._strobe("do_flush")
-        return Path("events.log").read_text()
+        return _logged()
 
     def now(self) -> int:
         """The clock, as records count them."""
@@ -136,7 +136,7 @@ class Surroundings:
     async def _load(self, name: str, words: Iterable[tuple[int, int]]) -> None:
         text = "\n".join(f"@{place:x} {word:x}" for place, word in words)
         if text:
-            Path(f"{name}.hex").write_text(text + "\n")
+            _put(f"{name}.hex", text + "\n")
             await self._strobe(f"do_load_{name}")
 
     async def _strobe(self, name: str) -> None:
@@ -145,6 +145,14 @@ class Surroundings:
         await Timer(1, "ps")
         port.value = 0
         await Timer(1, "ps")
+
+
+def _logged() -> str:
+    return Path("events.log").read_text()
+
+
+def _put(name: str, text: str) -> None:
+    Path(name).write_text(text)
 
 
 def _fault_bits(fault: Fault) -> int:

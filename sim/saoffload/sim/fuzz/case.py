@@ -41,7 +41,7 @@ class Case:
         )
         self.windows = WindowTable(count=config.windows, address_width=config.address_width)
         self.bad_reads = BadReads(scenario)
-        self.memory = Memory(fault=self.bad_reads if self.bad_reads else None)
+        self.memory = Memory(fault=self.bad_reads or None)
         self.memory.add(0, RUBBISH)
         self.engine = Engine(memory=self.memory, windows=self.windows, table=self.table)
         for number, window in enumerate(scenario.windows):

@@ -1,4 +1,4 @@
-"""Host memory of a scenario: rubbish, the nodes that are written into it, and the keys and handles that packets ask for.
+"""Host memory of a scenario, rubbish and the nodes written into it, and the keys and handles that packets ask for.
 
 Used by the bench, which puts it into the simulation, and by the judge, which gives it to the model.
 """
@@ -48,7 +48,7 @@ def asked_keys(scenario: Scenario) -> list[Key]:
     """The keys that packets carry: those of all bundles, and such as nearly match them."""
     random = Random(scenario.surroundings.seed)
     known = [Key(*sa) for step in scenario.adds for sa in step.sas] or [Key(0, 0, 0, 0)]
-    return [_varied(known[number % len(known)], random, number >= len(known)) for number in range(ITEMS)]
+    return [_varied(known[number % len(known)], random, is_repeated=number >= len(known)) for number in range(ITEMS)]
 
 
 def asked_handles(scenario: Scenario, handles: Mapping[int, int]) -> list[int]:
@@ -62,7 +62,7 @@ def asked_handles(scenario: Scenario, handles: Mapping[int, int]) -> list[int]:
     return found
 
 
-def _varied(key: Key, random: Random, is_repeated: bool) -> Key:
+def _varied(key: Key, random: Random, *, is_repeated: bool) -> Key:
     if key.destination == 0:
         # A packet's destination: it meets the wildcard.
         key = key._replace(destination=random.choice((0, 1, random.getrandbits(128 if key.family else 32))))

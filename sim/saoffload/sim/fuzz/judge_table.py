@@ -56,8 +56,8 @@ class TableJudge:
         return True
 
     def answer(self, result: str, handle: int) -> None:
-        """The add was answered. While a flush is under way it waits; but the flush itself is over some clocks before its
-        result is taken.
+        """The add was answered. While a flush is under way it waits; but the flush itself is over some clocks before
+        its result is taken.
         """
         case = self._case
         if case.table.is_flushing:

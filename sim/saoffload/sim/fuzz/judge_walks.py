@@ -71,7 +71,12 @@ class WalkJudge:
         if job is None or tag in self.delivered or job.command.opcode is Opcode.FLUSH:
             self.unknown_abort_count += 1
             return
-        if self._collected.get(tag) is None or self._collected[tag].status.name != Status.ABORTED.name or tag in self.aborted or job.completion is not None:
+        if (
+            self._collected.get(tag) is None
+            or self._collected[tag].status.name != Status.ABORTED.name
+            or tag in self.aborted
+            or job.completion is not None
+        ):
             self.doubtful_abort_count += 1
         self.aborted.setdefault(tag, self._case.clock)
 

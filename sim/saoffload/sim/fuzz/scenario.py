@@ -60,9 +60,9 @@ class Step:
     """One thing that the host does.
 
     ``add``: a bundle, ``sas`` being [SPI, destination, family, protocol]; ``handle`` 0 unless it is restored.
-    ``end_restore``. ``walk``: ``list`` is the number of the list to write, None for none; ``abi``, ``head``, ``budget``.
-    ``delete``: ``name``. ``flush``. ``abort``: of command number ``command`` (a number that is none: of a tag that is
-    none). ``pause``: ``clocks``. ``hold``: the packet path retires nothing for ``clocks``. ``settle``: until all
+    ``end_restore``. ``walk``: ``list`` is the number of a list to write; ``abi``, ``head``, ``budget``.
+    ``delete``: ``name``. ``flush``. ``abort``: of command number ``command``; one not there is a tag of nobody.
+    ``pause``: ``clocks``. ``hold``: the packet path retires nothing for ``clocks``. ``settle``: until all
     commands are complete.
     """
 
@@ -167,11 +167,12 @@ def _encoded(value: Any) -> Any:
 def _decoded(kind: Any, value: object, where: str) -> Any:
     """``value`` as a ``kind``, a type as the fields above have it."""
     if is_dataclass(kind):
+        make: Any = kind
         hints = get_type_hints(kind)
         if not isinstance(value, dict) or not set(value) <= set(hints):
             raise ValueError(f"{where}: is no object with fields {', '.join(hints)}")
         try:
-            return kind(**{name: _decoded(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+            return make(**{name: _decoded(hints[name], item, f"{where}.{name}") for name, item in value.items()})
         except TypeError as error:
             raise ValueError(f"{where}: {error}") from None
     if get_origin(kind) is tuple:

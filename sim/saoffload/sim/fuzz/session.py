@@ -39,8 +39,8 @@ def fuzz(
     nodes: int | None,
     progress: Progress,
 ) -> Summary:
-    """Fuzzes ``engines`` in turn. ``nodes``: enough when so many were visited, None: never. ``jobs``, ``scheduler``: see
-    ``spread``. The same seed does the same scenarios in the same order; how many, the time decides.
+    """Fuzzes ``engines`` in turn. ``nodes``: enough when so many were visited, None: never. ``jobs``, ``scheduler``:
+    see ``spread``. The same seed does the same scenarios in the same order; how many, the time decides.
     """
     for name in engines:
         simulation(name, progress=progress)

@@ -12,6 +12,7 @@ from .choices import Choices
 from .maker import make_scenario
 from .scenario import Scenario
 
+_NO_HURRY = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 _KEY = b"the scenario that failed"
 _NOT_YET_SHRUNK = b".secondary"
 """Where hypothesis keeps what it found on its way; what stands under the key itself it takes for shrunk already."""
@@ -39,7 +40,7 @@ def shrink(drawn: Sequence[int], engine: str, fails: Callable[[Scenario], bool])
                     deadline=None,
                     # It never generates: it begins with what is known.
                     phases=(Phase.reuse, Phase.shrink),
-                    suppress_health_check=list(HealthCheck),
+                    suppress_health_check=_NO_HURRY,
                 ),
                 database_key=_KEY,
             )

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from distributed.client import FutureCancelledError
@@ -14,6 +15,9 @@ from .runner import Batch, Outcome
 CONNECT_SECONDS = 20
 MOST_ATTEMPTS = 5
 """A batch whose workers die again and again is what kills them."""
+
+_QUIET: dict[str, Any] = {"dashboard_address": None}
+"""No web server."""
 
 
 class ClusterError(SimulatorError):
@@ -47,7 +51,7 @@ def spread(
 
         def fill() -> None:
             # One more than can run, so that no worker waits for us.
-            while len(under_way) <= max(1, sum(client.nthreads().values())) and not is_over():
+            while len(under_way) <= max(1, _thread_count(client)) and not is_over():
                 batch = next(batches, None)
                 if batch is None:
                     return
@@ -70,13 +74,16 @@ def spread(
             fill()
 
 
+def _thread_count(client: Client) -> int:
+    threads: Any = client.nthreads()
+    return sum(threads.values())
+
+
 @contextmanager
 def _client(scheduler: str | None, jobs: int) -> Iterator[Client]:
     if scheduler is None:
         with (
-            LocalCluster(
-                n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-            ) as cluster,
+            LocalCluster(n_workers=jobs, threads_per_worker=1, silence_logs=logging.CRITICAL, **_QUIET) as cluster,
             Client(cluster) as client,
         ):
             yield client
@@ -88,6 +95,6 @@ def _client(scheduler: str | None, jobs: int) -> Iterator[Client]:
             f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one, or leave it out"
         ) from None
     with client:
-        if not client.nthreads():
+        if not _thread_count(client):
             raise ClusterError(f"--scheduler {scheduler}: it has no workers; start some: dask worker {scheduler}")
         yield client
