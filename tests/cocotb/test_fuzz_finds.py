@@ -52,7 +52,7 @@ def let_a_node_end_a_word_behind_its_window(patch: pytest.MonkeyPatch) -> None:
 BROKEN = {
     "rule 10": (answer_deletes_a_clock_early, "lookup of"),
     "rule 12": (let_no_transmit_lookup_hold_a_completion, "(rule 12)"),
-    "rule 20": (let_a_node_end_a_word_behind_its_window, "leaves the windows"),
+    "rule 20": (let_a_node_end_a_word_behind_its_window, "OUT_OF_WINDOW"),
 }
 
 
@@ -71,20 +71,19 @@ def test_a_broken_engine_is_found_shrunk_and_replayed(
     outcome = runner.run_batch(runner.Batch(engine=ENGINE, seed=SEED, first=0, count=SCENARIOS))
     failure = outcome.failure
     assert failure is not None, f"not found in {outcome.counts['nodes']} nodes"
-    print(f"{rule}: found after {outcome.counts['nodes']} nodes, seed {failure.seed}: {failure.text}")
+    with capsys.disabled():
+        print(f"\n{rule}: found after {outcome.counts['nodes']} nodes, seed {failure.seed}: {failure.text}")
     assert expected in failure.text
 
     shrunk = runner.shrink(failure)
     assert shrunk is not None
     scenario, text = shrunk
-    print(f"{rule}: {len(scenario.steps)} steps left: {text}")
+    with capsys.disabled():
+        print(f"{len(scenario.steps)} steps left: {text}")
     assert len(scenario.steps) <= MOST_STEPS
     file = write_failure(tmp_path, failure, scenario, text)
-    print(json.dumps(scenario.to_json()))
-
     assert run(["fuzz", "--replay", str(file), "--json"]) == 1
-    shown = capsys.readouterr()
-    assert json.loads(shown.out[shown.out.index('{\n  "agree"') :]) == {
+    assert json.loads(capsys.readouterr().out) == {
         "agree": False,
         "engine": ENGINE,
         "failure": text,

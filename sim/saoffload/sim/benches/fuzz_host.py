@@ -48,7 +48,7 @@ class Host:
 
     async def run(self) -> Observation:
         """From the reset to the drained engine."""
-        began = self._around.now()
+        self.seen.begin_clock = self._around.now()
         try:
             await self._begin()
             for steps in self._rounds():
@@ -62,7 +62,7 @@ class Host:
             self.seen.failure = f"{type(error).__name__}: {error}"
         if self._hold is not None:
             self._hold.cancel()
-        self.seen.clock_count = self._around.now() - began
+        self.seen.clock_count = self._around.now() - self.seen.begin_clock
         self.seen.log = await self._around.read_log()
         return self.seen
 

@@ -37,7 +37,7 @@ def judge(scenario: Scenario, seen: Observation) -> Verdict:
     try:
         _hear(case)
     except DisagreementError as error:
-        return Verdict(failure=f"clock {case.clock}: {error}")
+        return Verdict(failure=f"clock {case.clock - seen.begin_clock}: {error}")
     return Verdict(failure=None, counts=case.counts)
 
 

@@ -26,7 +26,7 @@ class Observation:
     """``log``: see ``records``. ``completions``: as the host collected them. ``failure``: what the host waited for in
     vain. What the engine said in the end, None when it did not come to that: ``counters``, ``live`` bundles and keys,
     ``lost_ids``. ``refused_count``: commands that the doorbell refused. ``delete_handles``: by the number of their
-    command.
+    command. ``begin_clock``, ``clock_count``: when it began, and how long it took.
     """
 
     log: str = ""
@@ -39,4 +39,5 @@ class Observation:
     lost_ids: int = 0
     refused_count: int = 0
     delete_handles: dict[int, int] = field(default_factory=dict)
+    begin_clock: int = 0
     clock_count: int = 0
