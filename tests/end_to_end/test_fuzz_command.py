@@ -12,13 +12,16 @@ from saoffload.sim.fuzz.maker import make_scenario
 from saoffload.sim.fuzz.report import write_failure
 from saoffload.sim.fuzz.runner import Failure
 
-FIELDS = "agree engines seed scenarios commands nodes lookups statuses held_reads alien_beats seconds nodes_per_second failure"
+FIELDS = (
+    "agree engines seed scenarios commands nodes lookups",
+    "statuses held_reads alien_beats seconds nodes_per_second failure",
+)
 
 
 @pytest.mark.rtl
 def test_a_run_as_json() -> None:
     result = run_json("fuzz", "--engine", "serial", "--nodes", "1000", "--seed", "7", "--jobs", "1")
-    assert list(result) == FIELDS.split()
+    assert list(result) == " ".join(FIELDS).split()
     assert (result["agree"], result["engines"], result["seed"], result["failure"]) == (True, ["serial"], 7, None)
     assert result["nodes"] >= 1000
     assert sum(result["statuses"].values()) == result["commands"]
