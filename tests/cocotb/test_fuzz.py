@@ -1,10 +1,17 @@
-"""Fuzzing of fixed seeds on all engines, and the judge that would have told."""
+"""Fuzzing of fixed seeds by day and of new ones at night, and the judge that would have told.
 
+A failure names its seed; SAOFFLOAD_SEED=<seed> chooses another.
+"""
+
+import json
 import os
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from tests.cocotb.fuzz_lies_bench import LIES
+from tests.end_to_end.command import run_command
 
 from saoffload.sim.fuzz.choices import Choices
 from saoffload.sim.fuzz.engines import ENGINES
@@ -42,3 +49,15 @@ def test_the_judge_sees_through_every_lie() -> None:
     assert said.pop("the truth") is None
     assert set(said) == set(LIES)
     assert [name for name, failure in said.items() if failure is None] == []
+
+
+@pytest.mark.nightly
+def test_five_million_nodes(tmp_path: Path) -> None:
+    seed = os.environ.get("SAOFFLOAD_SEED", str(time.time_ns() // 10**9))
+    limits = ["--nodes", "5000000", "--minutes", "120"]
+    ran = run_command("fuzz", *limits, "--seed", seed, "--output", str(tmp_path), "--json")
+    files = [file.read_text() for file in tmp_path.iterdir()]
+    assert ran.returncode == 0, f"--seed {seed}: {ran.stderr}\n{''.join(files)}"
+    result = json.loads(ran.stdout)
+    print(f"seed {seed}: {result['nodes']:,} nodes, {result['nodes_per_second']:,.0f} per second, {result['statuses']}")
+    assert result["nodes"] >= 5_000_000, f"only {result['nodes']:,} nodes in two hours"

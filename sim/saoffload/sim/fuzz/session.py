@@ -11,8 +11,8 @@ from saoffload.sim.runner import Progress
 from .runner import Batch, Failure, run_batch, simulation
 from .spread import spread
 
-SCENARIOS_PER_BATCH = 100
-"""About 35,000 nodes: ten seconds of a core."""
+SCENARIOS_PER_BATCH = 50
+"""About 17,000 nodes: six seconds of a core, one of them for the start of the simulator."""
 
 
 @dataclass(frozen=True, kw_only=True)

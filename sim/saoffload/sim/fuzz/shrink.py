@@ -10,6 +10,7 @@ from hypothesis.strategies import composite, integers
 
 from .choices import Choices
 from .maker import make_scenario
+from .prune import prune
 from .scenario import Scenario
 
 _NO_HURRY = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
@@ -20,7 +21,7 @@ _NOT_YET_SHRUNK = b".secondary"
 
 def shrink(drawn: Sequence[int], engine: str, fails: Callable[[Scenario], bool]) -> Scenario | None:
     """The smallest scenario found that ``fails``, from one whose choices are ``drawn`` (see ``Choices.drawn``). None
-    when that one does not fail, or is too large for hypothesis. It takes a few hundred scenarios, or five minutes.
+    when that one does not fail, or is too large for hypothesis. It takes a few hundred scenarios.
     """
 
     @composite
@@ -32,7 +33,7 @@ def shrink(drawn: Sequence[int], engine: str, fails: Callable[[Scenario], bool])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HypothesisWarning)
         try:
-            return find(
+            smallest = find(
                 scenarios(),
                 fails,
                 settings=settings(
@@ -46,3 +47,4 @@ def shrink(drawn: Sequence[int], engine: str, fails: Callable[[Scenario], bool])
             )
         except NoSuchExample:
             return None
+    return prune(smallest, fails)
