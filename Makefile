@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-EXTRAS := sim,boards,dev
+EXTRAS := sim,fuzz,boards,dev
 # The demo needs less than the tests: what all of them need is taken where it stands already.
 SIM_READY := $(or $(wildcard $(READY)),$(VENV)/ready-sim)
 # Cores that tests may use; one worker per core.
