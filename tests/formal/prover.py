@@ -21,8 +21,22 @@ from typing import Any
 
 from amaranth.asserts import Initial
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Fragment, Module, ResetSignal, Signal, Value
+from amaranth.hdl import (
+    Assert,
+    Assume,
+    Const,
+    Cover,
+    Elaboratable,
+    Fragment,
+    MemoryInstance,
+    Module,
+    ResetSignal,
+    Shape,
+    Signal,
+    Value,
+)
 from amaranth.lib import wiring
+from amaranth.utils import ceil_log2
 
 Run = Callable[[Path], None]
 """One run of a proof, in a folder of its own."""
@@ -162,6 +176,19 @@ class Spec(Elaboratable):
             raise NameError(f"{type(self.dut).__name__} drives no signal {'.'.join(path)}")
         return found[0]
 
+    def word(self, *path: str, address: Any) -> Signal:
+        """What a memory of the design holds at an address: the names of its submodules, then its own."""
+        instance = self._fragment
+        for name in path:
+            instance = instance.find_subfragment(name)
+        assert isinstance(instance, MemoryInstance)
+        data = Signal(Shape.cast(instance._data.shape), name="word")
+        place = Value.cast(address) | Const(0, ceil_log2(instance._data.depth))
+        instance.read_port(
+            domain="comb", addr=place[: ceil_log2(instance._data.depth)], data=data, en=Const(1), transparent_for=()
+        )
+        return data
+
     def state(self, *path: str) -> Value:
         """Whether a state machine of the design is in a state: its submodules, its name, the state's."""
         *modules, fsm, state = path
@@ -169,13 +196,13 @@ class Spec(Elaboratable):
         return Value.cast(machine.state) == machine.encoding[state]
 
     def ports(self) -> list[Signal]:
-        """All members of ``dut``: those that nobody drives become free inputs."""
+        """The inputs of ``dut``: those that nobody drives are free. An output that nobody drives is 0."""
         signals: list[Signal] = []
         for part in self.parts():
-            for _path, _member, value in part.signature.flatten(part):
+            for _path, member, value in part.signature.flatten(part):
                 signal = Value.cast(value)
-                assert isinstance(signal, Signal), signal
-                if len(signal):
+                # A stream that is always ready says so with a constant.
+                if member.flow is wiring.In and isinstance(signal, Signal) and len(signal):
                     signals.append(signal)
         return signals
 
