@@ -162,19 +162,26 @@ class Spec(Elaboratable):
 
     def inside(self, *path: str) -> Signal:
         """A register or wire of the design: the names of its submodules, then its own."""
-        fragment = self._fragment
-        for name in path[:-1]:
-            fragment = fragment.find_subfragment(name)
-        found = [
-            signal
-            for statements in fragment.statements.values()
-            for statement in statements
-            for signal in statement._lhs_signals()
-            if signal.name == path[-1]
-        ]
+        found = self._named(path)
         if not found:
             raise NameError(f"{type(self.dut).__name__} drives no signal {'.'.join(path)}")
         return found[0]
+
+    def unnamed(self, *path: str) -> list[Signal]:
+        """The signals without a name, in the order in which they are first assigned."""
+        return self._named((*path, "$signal"))
+
+    def _named(self, path: tuple[str, ...]) -> list[Signal]:
+        fragment = self._fragment
+        for name in path[:-1]:
+            fragment = fragment.find_subfragment(name)
+        found: dict[int, Signal] = {}
+        for statements in fragment.statements.values():
+            for statement in statements:
+                for signal in statement._lhs_signals():
+                    if signal.name == path[-1]:
+                        found.setdefault(id(signal), signal)
+        return list(found.values())
 
     def word(self, *path: str, address: Any) -> Signal:
         """What a memory of the design holds at an address: the names of its submodules, then its own."""
