@@ -153,7 +153,7 @@ class CommandContract(Spec):
         self.lemma(m, "its mark is kept", self._slot("is_aborted", before_it) == is_marked, given=is_waiting)
 
     def _slot(self, name: str, before_it: Signal) -> Value:
-        return self.inside(name).bit_select((self.inside("read_row") + before_it)[:1], 1)
+        return Value.cast(self.inside(name).bit_select((self.inside("read_row") + before_it)[:1], 1))
 
     def _tie(
         self,

@@ -153,7 +153,7 @@ class Contract(Spec):
             self.lemma(m, "the half is known", half == starts_upper, given=is_outstanding)
 
     def _bit(self, name: str, watched: Value) -> Value:
-        return self.inside(name).bit_select(watched, 1)
+        return Value.cast(self.inside(name).bit_select(watched, 1))
 
     def _lost(self, m: Module, lost: list[Value]) -> None:
         count = Signal(range(len(lost) + 1))
