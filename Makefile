@@ -14,7 +14,7 @@ ARGS ?=
 export AMARANTH_USE_YOSYS := builtin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly faults lint format registers bitstreams figures constraints tools clean
+.PHONY: help demo test prove nightly faults lint format registers bitstreams figures constraints tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ demo: $(SIM_READY) ## walk a list of 64 nodes on the RTL and compare with the mo
 
 test: lint ## lint, then all tests but the nightly ones
 	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly" $(ARGS)
+
+prove: $(READY) ## all proofs, with both solvers
+	$(BIN)/python -m pytest -n $(JOBS) tests/formal $(ARGS)
 
 nightly: lint ## lint, then all tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

@@ -1,0 +1,272 @@
+"""Both AXI4 read masters: the rules of the bus, and that every beat reaches who asked for it and nobody else."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from amaranth.asserts import AnyConst
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.unit.streams import Channel
+
+from saoffload.hdl.bus.axi4 import BURST_INCR, Response
+from saoffload.hdl.bus.burst_master import BurstMaster
+from saoffload.hdl.bus.read_master import ReadMaster
+from saoffload.hdl.config import EngineConfig
+
+WORD_BYTES = 8
+PAGE_BYTES = 4096
+
+STANDS = "an address on offer stands until it is accepted"
+ASKS = "what is offered is what was asked for, in whole words, and crosses no 4 KB"
+ONE_READ = "an ID has one read outstanding at most"
+WAITS_FOR_NOBODY = "an address is offered as soon as its ID is free, whoever is ready"
+ALWAYS_READY = "beats are always taken"
+DELIVERS = "a reader gets every beat of its read, nobody else's, and none after the final one or the abandon"
+SAYS_TRUE = "a beat says its data, its number, whether it failed, and whether it is final"
+KNOWS_BUSY = "an ID is busy from the clock after its offer to its RLAST"
+KNOWS_UNKNOWN = "a beat without a read is dropped and told"
+KNOWS_LOST = "lost IDs are counted, a clock late"
+
+
+class Contract(Spec):
+    """The memory may answer anything at any time. ``ids`` are watched: all there are, or any one."""
+
+    def __init__(self, dut: Any, config: EngineConfig, *, watches_all: bool):
+        super().__init__(dut)
+        self._config = config
+        self._watches_all = watches_all
+
+    def describe(self, m: Module) -> None:
+        dut, axi, request = self.dut, self.dut.axi, self.dut.requests.payload
+        byte_count = request.beat_count * WORD_BYTES
+        self.assume_stream(m, dut.requests)
+        self.assume(m, (request.beat_count >= 1) & (request.beat_count <= self._config.longest_read))
+        self.assume(m, request.address[:3] == 0)
+        self.assume(m, request.address[:12] + byte_count <= PAGE_BYTES)
+
+        fields = Cat(axi.arid, axi.araddr, axi.arlen, axi.arsize, axi.arburst, axi.arlock, axi.arcache, axi.arprot)
+        self.promise(m, STANDS, self.keeps(m, Channel(payload=fields, valid=axi.arvalid, ready=axi.arready)))
+        self.promise(m, ALWAYS_READY, axi.rready)
+        self.promise(m, ASKS, (axi.arid == request.id) & (axi.araddr == request.address), given=axi.arvalid)
+        self.promise(m, ASKS, (axi.arlen + 1) * WORD_BYTES == byte_count, given=axi.arvalid)
+        self.promise(m, ASKS, (axi.arsize == 3) & (axi.arburst == BURST_INCR), given=axi.arvalid)
+        self.promise(m, ASKS, axi.araddr[:12] + (axi.arlen + 1) * WORD_BYTES <= PAGE_BYTES, given=axi.arvalid)
+        self.promise(m, ASKS, dut.requests.ready == axi.arready, given=axi.arvalid)
+        self.promise(m, ASKS, ~dut.requests.ready, given=~axi.arvalid & dut.requests.valid)
+
+        if self._watches_all:
+            lost = [self._watch(m, Const(number, len(axi.arid))) for number in range(2**self._config.id_width)]
+            self._lost(m, lost)
+        else:
+            self._watch(m, AnyConst(len(axi.arid)))
+
+    def _watch(self, m: Module, watched: Value) -> Value:
+        """What one ID owes to whom. Returns whether the ID is lost."""
+        dut, axi, request, beat = self.dut, self.dut.axi, self.dut.requests.payload, self.dut.beats.payload
+        is_outstanding = Signal()
+        has_reader = Signal()
+        total = Signal.like(request.beat_count)
+        given = Signal.like(request.beat_count)
+        starts_upper = Signal()
+        offer_is_abandoned = Signal()
+
+        offers = axi.arvalid & (axi.arid == watched)
+        answers = axi.rvalid & (axi.rid == watched)
+        abandons = dut.abandons.valid & (dut.abandons.payload.id == watched)
+        delivers = dut.beats.valid & (beat.id == watched)
+        is_last = given + 1 == total
+        m.d.sync += offer_is_abandoned.eq(offers & ~axi.arready & (offer_is_abandoned | abandons))
+        with m.If(delivers):
+            m.d.sync += given.eq(given + 1)
+        with m.If((delivers & (is_last | axi.rlast)) | abandons):
+            m.d.sync += has_reader.eq(0)
+        with m.If(answers & axi.rlast):
+            m.d.sync += is_outstanding.eq(0)
+        with m.If(offers & axi.arready):
+            m.d.sync += [
+                is_outstanding.eq(1),
+                has_reader.eq(~(offer_is_abandoned | abandons)),
+                total.eq(request.beat_count),
+                given.eq(0),
+                starts_upper.eq(axi.araddr[3]),
+            ]
+
+        self.promise(m, ONE_READ, ~is_outstanding, given=offers)
+        self.promise(m, WAITS_FOR_NOBODY, offers == (dut.requests.valid & (request.id == watched) & ~is_outstanding))
+        self.promise(m, DELIVERS, delivers == (answers & is_outstanding & has_reader))
+        half = axi.rdata.word_select(starts_upper ^ given[0], 64) if self._config.data_width == 128 else axi.rdata
+        self.promise(m, SAYS_TRUE, beat.data == half, given=delivers)
+        self.promise(
+            m, SAYS_TRUE, beat.failed == ((axi.rresp != Response.OKAY) | (axi.rlast != is_last)), given=delivers
+        )
+        self.promise(m, SAYS_TRUE, beat.is_final == (is_last | axi.rlast), given=delivers)
+        if len(beat.number):
+            self.promise(m, SAYS_TRUE, beat.number == given, given=delivers)
+        self.promise(m, KNOWS_UNKNOWN, dut.unknown_beat == ~is_outstanding, given=answers)
+        self.promise(m, KNOWS_UNKNOWN, ~dut.unknown_beat, given=~axi.rvalid)
+        was_on_offer = self.before(m, offers & ~axi.arready)
+        self.promise(m, KNOWS_BUSY, dut.busy_ids.bit_select(watched, 1) == (is_outstanding | was_on_offer))
+
+        self.reach(m, "a read of the longest kind ends well", delivers & is_last & axi.rlast & (given == 2))
+        self.reach(m, "an abandoned read is read to its end", answers & axi.rlast & is_outstanding & ~has_reader)
+        self.reach(m, "an offer is abandoned and accepted", offers & axi.arready & offer_is_abandoned)
+        self._tie(m, watched, is_outstanding, has_reader, total, given, starts_upper, offer_is_abandoned)
+        self.lemma(m, "an offer that was abandoned is still there", offers, given=offer_is_abandoned)
+        self.lemma(m, "who reads has a read", is_outstanding & (given < total), given=has_reader)
+        self.lemma(m, "reads have words", (total != 0) & (total <= self._config.longest_read), given=is_outstanding)
+        return (is_outstanding & ~has_reader) | offer_is_abandoned
+
+    def _tie(
+        self,
+        m: Module,
+        watched: Value,
+        is_outstanding: Signal,
+        has_reader: Signal,
+        total: Signal,
+        given: Signal,
+        starts_upper: Signal,
+        offer_is_abandoned: Signal,
+    ) -> None:
+        """What the registers know of the ID."""
+        axi = self.dut.axi
+        told = self.inside("is_offer_abandoned_q")
+        self.lemma(m, "the offer is known to be abandoned", told == offer_is_abandoned, given=axi.arid == watched)
+        self.lemma(m, "only an offer is abandoned", axi.arvalid, given=told)
+        if type(self.dut).__name__ == "ReadMaster":
+            read = self.inside("reads_q").word_select(watched, 3)
+            left = Mux(has_reader, total - given, 0)
+            self.lemma(m, "the read is known", read[0] == is_outstanding)
+            self.lemma(m, "its words are counted", read[1:] == left, given=is_outstanding)
+            if self._config.data_width == 128:
+                half = self.inside("is_upper_q").bit_select(watched, 1)
+                self.lemma(m, "the half is known", half == (starts_upper ^ given[0]), given=has_reader)
+            return
+        self.lemma(m, "the read is known", self._bit("is_outstanding_q", watched) == is_outstanding)
+        self.lemma(m, "its reader is known", self._bit("is_muted_q", watched) == ~has_reader, given=is_outstanding)
+        number = Mux(self._bit("is_fresh_q", watched), 0, self.word("numbers", "memory", address=watched))
+        length = self.word("lengths", "memory", address=watched)
+        self.lemma(m, "its words are counted", number == given, given=has_reader)
+        self.lemma(m, "its length is known", length + 1 == total, given=is_outstanding)
+        if self._config.data_width == 128:
+            half = self.word("halves", "memory", address=watched)
+            self.lemma(m, "the half is known", half == starts_upper, given=is_outstanding)
+
+    def _bit(self, name: str, watched: Value) -> Value:
+        return Value.cast(self.inside(name).bit_select(watched, 1))
+
+    def _lost(self, m: Module, lost: list[Value]) -> None:
+        count = Signal(range(len(lost) + 1))
+        m.d.comb += count.eq(sum(lost))
+        self.promise(m, KNOWS_LOST, self.dut.lost_id_count == self.before(m, count))
+        if type(self.dut).__name__ == "BurstMaster":
+            self.lemma(m, "what changes is counted", self.inside("count_q") == count)
+        self.reach(m, "all IDs are lost", self.dut.lost_id_count == len(lost))
+
+
+SERIAL = EngineConfig(name="serial", bundles=2, keys=2, address_width=32, id_width=1)
+MANY = replace(SERIAL, contexts=2)
+LINES = replace(MANY, line_buffers=1, lines=8, id_width=4)
+WIDE = 128
+
+
+def master(component: type, config: EngineConfig, old: str = "", new: str = "") -> Contract:
+    """The contract around a read master, or around one of which a piece is replaced."""
+    dut = (mutant(component, old, new) if old else component)(config)
+    return Contract(dut, config, watches_all=config.id_width == 1)
+
+
+def broken(name: str, component: type, breaks: str, old: str, new: str) -> Broken:
+    config = SERIAL if component is ReadMaster else MANY
+    return Broken(name=name, spec=lambda: master(component, config, old, new), breaks=breaks)
+
+
+def proof(name: str, component: type, config: EngineConfig, *others: Broken, is_nightly: bool = False) -> Proof:
+    return Proof(
+        name=name,
+        spec=lambda: master(component, config),
+        depth=4,
+        reach_depth=12,
+        broken_depth=12,
+        broken=others,
+        is_nightly=is_nightly,
+    )
+
+
+PROOFS = [
+    proof(
+        "read-master",
+        ReadMaster,
+        SERIAL,
+        broken(
+            "withdraws-an-offer",
+            ReadMaster,
+            STANDS,
+            "axi.arvalid.eq(self.requests.valid",
+            "axi.arvalid.eq(self.requests.valid & ~self.abandons.valid",
+        ),
+        broken("asks-for-more", ReadMaster, ASKS, "(request.beat_count - 1)[:2]", "request.beat_count"),
+        broken(
+            "two-of-one-id",
+            ReadMaster,
+            ONE_READ,
+            "self.requests.valid & ~requested_read.is_outstanding",
+            "self.requests.valid",
+        ),
+        broken(
+            "waits-for-arready",
+            ReadMaster,
+            WAITS_FOR_NOBODY,
+            "axi.arvalid.eq(self.requests.valid",
+            "axi.arvalid.eq(axi.arready & self.requests.valid",
+        ),
+        broken("pauses-beats", ReadMaster, ALWAYS_READY, "axi.rready.eq(1)", "axi.rready.eq(~axi.arvalid)"),
+        broken(
+            "a-beat-hides-an-abandon",
+            ReadMaster,
+            DELIVERS,
+            "with m.If(self.abandons.valid):",
+            "with m.If(self.abandons.valid & ~self.beats.valid):",
+        ),
+        broken("trusts-rlast", ReadMaster, SAYS_TRUE, "axi.rlast != is_last_expected", "0"),
+        broken("ends-at-rlast-only", ReadMaster, SAYS_TRUE, "axi.rlast | is_last_expected", "axi.rlast"),
+        broken(
+            "a-stray-rlast-frees",
+            ReadMaster,
+            KNOWS_BUSY,
+            "with m.If(axi.arvalid):",
+            "with m.If(axi.arvalid & ~(axi.rvalid & axi.rlast)):",
+        ),
+        broken("keeps-quiet", ReadMaster, KNOWS_UNKNOWN, "axi.rvalid & ~answered_read.is_outstanding", "Signal()"),
+        broken("forgets-the-offer", ReadMaster, KNOWS_LOST, "sum(is_lost) + is_offer_abandoned_q", "sum(is_lost)"),
+    ),
+    proof("read-master-wide", ReadMaster, replace(SERIAL, data_width=WIDE)),
+    proof(
+        "burst-master",
+        BurstMaster,
+        MANY,
+        broken("two-of-one-id", BurstMaster, ONE_READ, "self.requests.valid & is_free", "self.requests.valid"),
+        broken(
+            "a-beat-hides-an-abandon",
+            BurstMaster,
+            DELIVERS,
+            "with m.If(self.abandons.valid):",
+            "with m.If(self.abandons.valid & ~self.beats.valid):",
+        ),
+        broken(
+            "numbers-go-on",
+            BurstMaster,
+            SAYS_TRUE,
+            "Mux(is_fresh_q.bit_select(axi.rid, 1), 0, numbers.read_data[0])",
+            "numbers.read_data[0]",
+        ),
+        broken("counts-twice", BurstMaster, KNOWS_LOST, "& ~(meets_beat & (is_over | loses_reader))", ""),
+    ),
+    proof("burst-master-wide", BurstMaster, replace(MANY, data_width=WIDE)),
+    proof("burst-master-lines", BurstMaster, LINES, is_nightly=True),
+    proof("burst-master-lines-wide", BurstMaster, replace(LINES, data_width=WIDE), is_nightly=True),
+]
+
+
+def test_read_masters(run: Run, tmp_path: Path) -> None:
+    run(tmp_path)

@@ -1,0 +1,93 @@
+"""The arbiter of the walker: who asks is served, and nobody waits for ever."""
+
+from pathlib import Path
+
+from amaranth.asserts import AnyConst
+from amaranth.hdl import Module, Signal
+from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+
+from saoffload.hdl.walk.contexts.round_robin import RoundRobin
+
+WIDTH = 5
+"""Not a power of two: the tree is uneven."""
+
+NAMES_A_REQUEST = "the one that is named asks"
+IS_FAIR = "a request that stays is taken after at most width - 1 others"
+IN_TURN = "the next one is the first request behind the one taken last"
+
+
+class Contract(Spec):
+    """One of the requests, any, is watched."""
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut
+        self.assume(m, ~dut.do_take | dut.is_any)
+        self.promise(m, NAMES_A_REQUEST, dut.is_any == dut.requests.any())
+        self.promise(m, NAMES_A_REQUEST, dut.requests.bit_select(dut.index, 1), given=dut.is_any)
+
+        watched = AnyConst(dut.index.shape())
+        others = Signal(range(WIDTH + 1))
+        asks = dut.requests.bit_select(watched, 1)
+        self.assume(m, watched < WIDTH)
+        with m.If(~asks | (dut.do_take & (dut.index == watched))):
+            m.d.sync += others.eq(0)
+        with m.Elif(dut.do_take):
+            m.d.sync += others.eq(others + 1)
+        self.promise(m, IS_FAIR, others < WIDTH)
+        self.reach(m, "all others came first", others == WIDTH - 1)
+
+        # In lockstep with the ring said plainly: the place behind the last one, and how far each request is from there.
+        start = Signal(range(WIDTH))
+        with m.If(dut.do_take):
+            m.d.sync += start.eq((dut.index + 1) % WIDTH)
+        distance = Signal(range(WIDTH))
+        of_watched = Signal(range(WIDTH))
+        m.d.comb += [
+            distance.eq((dut.index + WIDTH - start) % WIDTH),
+            of_watched.eq((watched + WIDTH - start) % WIDTH),
+        ]
+        self.promise(m, IN_TURN, distance <= of_watched, given=dut.is_any & asks)
+
+        # What ties the two together: the registers say who is behind the last one.
+        is_behind = self.inside("is_behind_q")
+        for number in range(WIDTH):
+            self.lemma(m, "the registers know who is behind", is_behind[number] == ((start != 0) & (start <= number)))
+        self.lemma(m, "the place is on the ring", start < WIDTH)
+        # As many others as lie between can have come since the watched one began to ask.
+        self.lemma(m, "who came lies between", others + of_watched < WIDTH)
+
+
+def arbiter(old: str = "", new: str = "") -> Contract:
+    """The contract around the arbiter, or around one of which a piece is replaced."""
+    return Contract((mutant(RoundRobin, old, new) if old else RoundRobin)(width=WIDTH))
+
+
+PROOFS = [
+    Proof(
+        name="arbiter",
+        spec=arbiter,
+        depth=2,
+        reach_depth=8,
+        broken=(
+            Broken(
+                name="a-bystander",
+                spec=lambda: arbiter("list(self.requests & is_behind_q)", "list(is_behind_q)"),
+                breaks=NAMES_A_REQUEST,
+            ),
+            Broken(
+                name="the-lowest-first",
+                spec=lambda: arbiter("Mux(later_any, later_index, index)", "index"),
+                breaks=IS_FAIR,
+            ),
+            Broken(
+                name="the-same-again",
+                spec=lambda: arbiter("self.index < number", "self.index <= number"),
+                breaks=IN_TURN,
+            ),
+        ),
+    )
+]
+
+
+def test_round_robin(run: Run, tmp_path: Path) -> None:
+    run(tmp_path)

@@ -1,0 +1,187 @@
+"""The windows: what is allowed lies in one of them, and nothing else is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.layouts import Abi
+from saoffload.hdl.walk.windows import WindowTable
+
+CONFIG = EngineConfig(name="formal", bundles=2, keys=2, address_width=32, id_width=1, windows=2)
+BUS_END = 1 << CONFIG.address_width
+LIST_END = 1 << 64
+PAGE_BITS = 12
+
+ALLOWS = "a node is allowed if and only if one window holds all its bytes"
+TRANSLATES = "the lowest window that holds it gives its number and its bus address"
+JUDGES = "a write is refused if and only if the contract says so, or it was locked in any clock of it"
+ANSWERS_ONCE = "a write is taken two clocks after it is looked at, and answered once"
+
+
+class Account:
+    """The windows as the host wrote them, and what they mean, in numbers that never wrap."""
+
+    def __init__(self, spec: Spec, m: Module, *, is_locked: Value):
+        self._spec = spec
+        writes = spec.dut.writes if hasattr(spec.dut, "writes") else spec.dut.window_writes
+        answers = spec.dut.write_answers if hasattr(spec.dut, "write_answers") else spec.dut.window_write_answers
+        write = writes.payload
+        spec.assume_stream(m, writes)
+        count = CONFIG.windows
+        self.base = [Signal(64, name=f"base_{number}") for number in range(count)]
+        self.size = [Signal(64, name=f"size_{number}") for number in range(count)]
+        self.bus = [Signal(64, name=f"bus_{number}") for number in range(count)]
+        self.takes = Signal()
+        self.was_locked = Signal()
+        is_looked_at = writes.valid & ~answers.valid
+        m.d.comb += self.takes.eq(writes.valid & writes.ready)
+        with m.If(self.takes):
+            m.d.sync += self.was_locked.eq(0)
+        with m.Elif(is_looked_at):
+            m.d.sync += self.was_locked.eq(self.was_locked | is_locked)
+        self.is_refused = Signal()
+        m.d.comb += self.is_refused.eq(
+            (write.base[:3] != 0)
+            | (write.size[:3] != 0)
+            | (write.bus_base[:3] != 0)
+            | (write.base[:PAGE_BITS] != write.bus_base[:PAGE_BITS])
+            | (write.base + write.size > LIST_END)
+            | (write.bus_base + write.size > BUS_END)
+            | (write.index >= count)
+            | self.was_locked
+            | is_locked
+        )
+        for number in range(count):
+            with m.If(self.takes & ~self.is_refused & (write.index == number)):
+                m.d.sync += [
+                    self.base[number].eq(write.base),
+                    self.size[number].eq(write.size),
+                    self.bus[number].eq(write.bus_base),
+                ]
+
+    def holds(self, number: int, address: Value, abi: Value) -> Value:
+        """Whether a window holds all bytes of a node."""
+        is_x86 = Value.cast(abi) == Abi.X86
+        end = address + Mux(is_x86, 12, 24)
+        base, size = self.base[number], self.size[number]
+        return (address >= base) & (end <= base + size) & (~is_x86 | (end <= 1 << 32))
+
+    def bus_address(self, number: int, address: Value) -> Value:
+        """Where an address in a window lies on the bus."""
+        return Value.cast((address - self.base[number] + self.bus[number])[: CONFIG.address_width])
+
+    def lemmas(self, m: Module, windows: Value) -> None:
+        """What the registers hold of what was written."""
+        spec = self._spec
+        low_bits = CONFIG.address_width - 3
+        fields = (
+            ("is_on", 1),
+            ("first", 61),
+            ("last", low_bits),
+            ("crosses", 1),
+            ("page", CONFIG.address_width - PAGE_BITS),
+        )
+        width = sum(bits for _, bits in fields)
+        for number in range(CONFIG.windows):
+            window = windows.word_select(number, width)
+            held, start = {}, 0
+            for name, bits in fields:
+                held[name] = window[start : start + bits]
+                start += bits
+            base, size, bus = self.base[number][3:], self.size[number][3:], self.bus[number]
+            shorter = (size - 2)[:low_bits]
+            last = base[:low_bits] + shorter
+            is_on = size >= 2
+            spec.lemma(m, "a window without room is off", held["is_on"] == is_on)
+            spec.lemma(m, "its first word is kept", held["first"] == ~base, given=is_on)
+            spec.lemma(m, "its last word is kept", held["last"] == ~last[:low_bits], given=is_on)
+            spec.lemma(m, "its carry is kept", held["crosses"] == last[low_bits], given=is_on)
+            pages = (bus - self.base[number])[PAGE_BITS : CONFIG.address_width]
+            spec.lemma(m, "its place on the bus is kept", held["page"] == pages, given=is_on)
+            spec.lemma(m, "it is on the bus", bus + self.size[number] <= BUS_END)
+            spec.lemma(m, "it is in memory", self.base[number] + self.size[number] <= LIST_END)
+            spec.lemma(m, "it is aligned", Cat(self.base[number][:3], self.size[number][:3], bus[:3]) == 0)
+            spec.lemma(m, "pages agree", self.base[number][:PAGE_BITS] == bus[:PAGE_BITS])
+
+
+class Contract(Spec):
+    """Any address in any clock, while the host writes what it likes."""
+
+    def describe(self, m: Module) -> None:
+        dut, check = self.dut, self.dut.check
+        account = Account(self, m, is_locked=dut.is_locked)
+        is_x64 = Value.cast(check.abi) == Abi.X64
+        self.assume(m, (check.address[:2] == 0) & ~(is_x64 & check.address[2]))
+        holds = Signal(CONFIG.windows)
+        m.d.comb += holds.eq(Cat(account.holds(number, check.address, check.abi) for number in range(CONFIG.windows)))
+        held = self.before(m, holds)
+        bus = [self.before(m, account.bus_address(n, check.address)) for n in range(CONFIG.windows)]
+        self.promise(m, ALLOWS, check.is_allowed == held.any(), given=self.before(m, self.is_running))
+        self.promise(m, TRANSLATES, (check.window == 0) & (check.bus_address == bus[0]), given=held[0])
+        self.promise(m, TRANSLATES, (check.window == 1) & (check.bus_address == bus[1]), given=held == 0b10)
+
+        was_taken = self.before(m, account.takes)
+        answers = dut.write_answers
+        self.promise(m, JUDGES, answers.payload.refused == self.before(m, account.is_refused), given=was_taken)
+        self.promise(m, ANSWERS_ONCE, answers.valid, given=was_taken)
+        self.promise(
+            m, ANSWERS_ONCE, ~answers.valid, given=~was_taken & ~self.before(m, answers.valid & ~answers.ready)
+        )
+        self.promise(m, ANSWERS_ONCE, self.keeps(m, answers))
+        waited = Signal(2)
+        with m.If(dut.writes.valid & ~answers.valid & ~account.takes):
+            m.d.sync += waited.eq(waited + 1)
+        with m.Else():
+            m.d.sync += waited.eq(0)
+        self.promise(m, ANSWERS_ONCE, account.takes == (waited == 2))
+        self.lemma(m, "a new look begins afresh", ~account.was_locked, given=waited == 0)
+        self.lemma(m, "nothing waits for long", waited < 3)
+        self.lemma(m, "no look is none", (waited == 0) == self.state("fsm", "ALIGN"))
+        self.lemma(m, "a look is one", (waited == 1) == self.state("fsm", "JUDGE"))
+        self.lemma(m, "two looks are two", (waited == 2) == self.state("fsm", "COMMIT"))
+        self.lemma(m, "who is looked at is there", dut.writes.valid & ~answers.valid, given=waited != 0)
+        account.lemmas(m, self.inside("windows_q"))
+        self.reach(m, "a node of the second window", check.is_allowed & (check.window == 1) & (bus[1] != 0))
+        self.reach(m, "a window that ends with memory", (account.base[0] + account.size[0] == LIST_END) & held[0])
+
+
+def table(old: str = "", new: str = "") -> Contract:
+    """The contract around the window table, or around one of which a piece is replaced."""
+    return Contract((mutant(WindowTable, old, new) if old else WindowTable)(CONFIG))
+
+
+def broken(name: str, breaks: str, old: str, new: str, *, spec: Callable[..., Spec] = table) -> Broken:
+    return Broken(name=name, spec=lambda: spec(old, new), breaks=breaks)
+
+
+PROOFS = [
+    Proof(
+        name="windows",
+        spec=table,
+        depth=5,
+        reach_depth=12,
+        broken_depth=6,
+        # Minutes: 64-bit sums, compared in three ways.
+        is_nightly=True,
+        broken=(
+            broken("one-word-too-long", ALLOWS, "Cat(~is_x86, word[", "Cat(1, word["),
+            broken("forgets-the-carry", ALLOWS, "window.crosses.eq(carries)", "window.crosses.eq(0)"),
+            broken("the-highest-window", TRANSLATES, "with m.If(hold_q):", "with m.If(hold_q & ~holds_q[-1]):"),
+            broken(
+                "looks-at-the-lock-once",
+                JUDGES,
+                "is_refused_q.eq(is_refused_q | self.is_locked | is_past",
+                "is_refused_q.eq(is_refused_q | is_past",
+            ),
+            broken("past-the-bus", JUDGES, "is_past_the_top | is_bus_far", "is_past_the_top"),
+            broken("takes-at-once", ANSWERS_ONCE, 'm.next = "JUDGE"', 'm.next = "COMMIT"'),
+        ),
+    )
+]
+
+
+def test_windows(run: Run, tmp_path: Path) -> None:
+    run(tmp_path)
