@@ -227,7 +227,7 @@ class FetchContract(Spec):
         """Words of the node in the page in which it begins."""
         words = Mux(is_x86, Const(2, 2), Const(3, 2))
         room = Const(512, 10) - address[3:12]
-        return Mux(room < words, room, words)[:2]
+        return Value.cast(Mux(room < words, room, words)[:2])
 
     def _covers(
         self, m: Module, *, begins: Value, takes: Signal, is_x86: Value, address: Signal, is_short: Signal

@@ -66,10 +66,8 @@ def test_a_failure_becomes_small() -> None:
         steps = [step.do for step in scenario.steps]
         return has_wrong_header and "flush" in steps and "abort" in steps[steps.index("flush") :]
 
-    for seed in range(1000):
-        choices = Choices.of_seed(f"{seed}")
-        if fails(make_scenario(choices, "serial")):
-            break
+    candidates = (Choices.of_seed(f"{seed}") for seed in range(1000))
+    choices = next(drawn for drawn in candidates if fails(make_scenario(drawn, "serial")))
     smallest = shrink(choices.drawn, "serial", fails)
     assert smallest is not None
     assert fails(smallest)

@@ -118,6 +118,11 @@ class Mover(wiring.Component):
         displaced = self._choose_at_random(m, source)
         # Clocks since the key came into the hand, one bit each: the rows show one by one what they hold.
         m.d.sync += age.eq(age << 1)
+        # Chosen by the age alone, which is that of the states READ and TWIN.
+        with m.If(age[Way.FREE_LATENCY + 1]):
+            m.d.sync += [chosen.eq(lowest_free | Mux(is_free.any(), 0, displaced)), self.has_twin.eq(0)]
+        with m.Elif(age[Way.READ_LATENCY + 1] & asks & is_twin.any()):
+            m.d.sync += [chosen.eq(is_twin), self.has_twin.eq(1)]
         # The chosen row is given all the time: what hangs on it is too wide to wait for a state.
         m.d.comb += self.way_do_give.eq(chosen)
         m.d.sync += self.is_chosen.eq(is_choosing & asks)
@@ -145,14 +150,11 @@ class Mover(wiring.Component):
                     m.d.sync += self.is_idle.eq(0)
                     m.next = "READ"
             with m.State("READ"), m.If(age[Way.FREE_LATENCY + 1]):
-                m.d.sync += [chosen.eq(Mux(is_free.any(), lowest_free, displaced)), self.has_twin.eq(0)]
                 m.next = "CHOSEN"
                 with m.If(asks):
                     m.next = "TWIN"
             # A key that moves has no twin.
             with m.State("TWIN"), m.If(age[Way.READ_LATENCY + 1]):
-                with m.If(is_twin.any()):
-                    m.d.sync += [chosen.eq(is_twin), self.has_twin.eq(1)]
                 m.next = "CHOSEN"
             with m.State("CHOSEN"):
                 m.d.comb += is_choosing.eq(1)
