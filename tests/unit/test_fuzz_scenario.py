@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -66,10 +67,8 @@ def test_a_failure_becomes_small() -> None:
         steps = [step.do for step in scenario.steps]
         return has_wrong_header and "flush" in steps and "abort" in steps[steps.index("flush") :]
 
-    for seed in range(1000):
-        choices = Choices.of_seed(f"{seed}")
-        if fails(make_scenario(choices, "serial")):
-            break
+    sources = (Choices.of_seed(f"{seed}") for seed in count())
+    choices = next(source for source in sources if fails(make_scenario(source, "serial")))
     smallest = shrink(choices.drawn, "serial", fails)
     assert smallest is not None
     assert fails(smallest)
