@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -66,8 +67,8 @@ def test_a_failure_becomes_small() -> None:
         steps = [step.do for step in scenario.steps]
         return has_wrong_header and "flush" in steps and "abort" in steps[steps.index("flush") :]
 
-    candidates = (Choices.of_seed(f"{seed}") for seed in range(1000))
-    choices = next(drawn for drawn in candidates if fails(make_scenario(drawn, "serial")))
+    sources = (Choices.of_seed(f"{seed}") for seed in count())
+    choices = next(source for source in sources if fails(make_scenario(source, "serial")))
     smallest = shrink(choices.drawn, "serial", fails)
     assert smallest is not None
     assert fails(smallest)

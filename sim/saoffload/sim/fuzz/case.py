@@ -1,6 +1,7 @@
 """What the judges of one run share: the scenario, the model that follows the engine, and what was counted."""
 
 from collections import Counter
+from typing import NoReturn
 
 from saoffload.hdl.bus.axi4 import Response
 from saoffload.hdl.config import EngineConfig
@@ -49,7 +50,7 @@ class Case:
                 raise ValueError(f"window {number} of the scenario is refused: {Window(*window).flaw()}")
 
     @staticmethod
-    def fail(text: str) -> None:
+    def fail(text: str) -> NoReturn:
         """What happened must not."""
         raise DisagreementError(text)
 

@@ -21,7 +21,6 @@ def check_end(case: Case, walks: WalkJudge, lookups: LookupJudge) -> None:
     counted = seen.counters
     if counted is None or seen.live is None:
         case.fail("no counters")
-        return
     expected = {
         "visited_nodes": counts["nodes"],
         "deleted_handles": counts["deleted"],

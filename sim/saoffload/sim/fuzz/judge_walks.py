@@ -59,7 +59,6 @@ class WalkJudge:
         job = self._case.engine.submit(command)
         if not isinstance(job, Job):
             self._case.fail(f"command {tag} was accepted, the model refuses it: {job}")
-            return
         self.jobs[tag] = job
         if opcode is Opcode.FLUSH:
             self._flush = job
@@ -86,7 +85,6 @@ class WalkJudge:
         job = self.jobs.get(tag)
         if job is None or tag in self._taken or context in self._contexts:
             self._case.fail(f"context {context} took command {tag}: unknown, taken before, or the context is not free")
-            return
         self._contexts[context] = job
         self._taken[tag] = record.clock
         self._marks[tag] = self._case.table.drain.mark()
@@ -130,7 +128,6 @@ class WalkJudge:
             job, self._flush = self._flush, None
             if job is None:
                 self._case.fail("a flush ended that nobody asked for")
-                return
         else:
             job = self._job_in(record.small)
             del self._contexts[record.small]
@@ -140,7 +137,6 @@ class WalkJudge:
         seen = self._collected.get(tag)
         if seen is None:
             self._case.fail(f"command {tag} has a result, the host no completion")
-            return
         self._end(record.small, job, seen)
         if record.x:
             self._table.end_flush()
@@ -185,7 +181,6 @@ class WalkJudge:
         fields = (seen.status.name, seen.visited, seen.deleted, seen.not_found, seen.fault_address)
         if completion is None:
             self._case.fail(f"command {tag} ended with {fields}, the model goes on")
-            return
         expected = (completion.status.name, *completion[2:6])
         if fields != expected:
             self._case.fail(f"command {tag}: the model ends with {expected}, the engine with {fields}")
@@ -194,5 +189,4 @@ class WalkJudge:
         job = self._contexts.get(context)
         if job is None:
             self._case.fail(f"context {context} has no command")
-            raise AssertionError
         return job

@@ -42,7 +42,8 @@ def fuzz(
     """Fuzzes ``engines`` in turn. ``nodes``: enough when so many were visited, None: never. ``jobs``, ``scheduler``:
     see ``spread``. The same seed does the same scenarios in the same order; how many, the time decides.
     """
-    for name in engines:
+    # Workers elsewhere build for themselves.
+    for name in engines if scheduler is None else ():
         simulation(name, progress=progress)
     progress("start the workers", 0, 0)
     began = time.monotonic()

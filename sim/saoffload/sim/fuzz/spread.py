@@ -12,7 +12,7 @@ from saoffload.sim.toolchain import SimulatorError
 
 from .runner import Batch, Outcome
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 MOST_ATTEMPTS = 5
 """A batch whose workers die again and again is what kills them."""
 
