@@ -115,8 +115,8 @@ def _work(part: str, config: EngineConfig, share: Share) -> tuple[list[int] | No
         options = {"address_width": config.address_width, "window_count": config.windows}
         return list(range(0, len(lists.cases(**options)), share.cases)), options
     if part == "aborts":
-        # A variant is one walk at every clock: a share of them is taken, each whole.
-        return list(range(0, len(aborts.VARIANTS), 1 if share == WHOLE else len(aborts.VARIANTS) - 1)), {}
+        # A variant is one walk at every clock: the day has two of them, each whole, on the fast memory.
+        return list(range(0, len(aborts.VARIANTS), 1 if share == WHOLE else len(aborts.VARIANTS) - 2)), {}
     if part == "resets":
         return list(range(len(resets.VARIANTS))), {"step": share.clocks}
     return list(range(len(stuck.COMMANDS))), {"is_patient": share.is_patient}
