@@ -114,7 +114,6 @@ class Add(wiring.Component):
             judge.request.eq(request),
             judge.is_restoring.eq(self.is_restoring),
             self.commit_key_count.eq(judge.key_count),
-            self.commit_state.eq(live_state(request.direction, request.sa_count)),
             self.owner.index.eq(self.index),
             self.owner.sa_number.eq(number),
             self.key_is_wildcard.eq(judge.is_wildcard.bit_select(number, 1)),
@@ -129,7 +128,10 @@ class Add(wiring.Component):
             words.ask_is_taken.eq(self.ask_is_taken),
             words.state.eq(self.ask_state),
         ]
-        m.d.sync += self.key.eq(Mux(number, request.keys[1], request.keys[0]))
+        m.d.sync += [
+            self.key.eq(Mux(number, request.keys[1], request.keys[0])),
+            self.commit_state.eq(live_state(request.direction, request.sa_count)),
+        ]
         result = self._elaborate_judgement(
             m, judge, words, number, has_wildcard, has_old, starts_write, refuses, tries_again
         )

@@ -19,7 +19,7 @@ class RequestJudge(wiring.Component):
     Members: ``request``, ``is_restoring``: both stand until all is told. ``key_count``: of the bundle. ``is_refused``
     with ``refusal``; ``is_wildcard``: one bit per key; ``has_same_keys``: the bundle has two and they are equal.
 
-    Latency: ``key_count`` none, ``is_refused``, ``refusal`` and ``is_wildcard`` 2 clocks, ``has_same_keys`` 3.
+    Latency: ``key_count`` 1 clock, ``is_refused``, ``refusal`` and ``is_wildcard`` 2 clocks, ``has_same_keys`` 3.
     """
 
     def __init__(self, config: EngineConfig):
@@ -41,7 +41,7 @@ class RequestJudge(wiring.Component):
         request = self.request
         has_second = request.sa_count == 2
         is_inbound = request.direction == layouts.Direction.INBOUND
-        m.d.comb += self.key_count.eq(Value.cast(request.sa_count) & is_inbound.replicate(2))
+        m.d.sync += self.key_count.eq(Value.cast(request.sa_count) & is_inbound.replicate(2))
 
         has_bad_count = Signal()
         lacks_handle = Signal()
