@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Const
+from amaranth.hdl import Const, Signal
 
 from saoffload.hdl.export import to_verilog
 from saoffload.hdl.table import drain
 from saoffload.hdl.table.parallel import delete_pipe
 from saoffload.hdl.walk import windows
+from saoffload.hdl.walk.contexts import line_tags
 from saoffload.sim.bench_hdl import fuzz_top
 from saoffload.sim.cli.app import run
 from saoffload.sim.fuzz import runner
@@ -19,7 +20,6 @@ from saoffload.sim.fuzz.engines import ENGINES
 from saoffload.sim.fuzz.report import write_failure
 from saoffload.sim.runner import build
 
-ENGINE = "serial"
 SEED = 1
 SCENARIOS = 400
 MOST_STEPS = 16
@@ -49,10 +49,21 @@ def let_a_node_end_a_word_behind_its_window(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def keep_lines_for_the_next_command(patch: pytest.MonkeyPatch) -> None:
+    elaborate: Callable[..., Any] = line_tags.LineTags.elaborate
+
+    def deaf(self: Any, platform: object) -> Any:
+        self.do_clear = Signal()
+        return elaborate(self, platform)
+
+    patch.setattr(line_tags.LineTags, "elaborate", deaf)
+
+
 BROKEN = {
-    "rule 10": (answer_deletes_a_clock_early, "lookup of"),
-    "rule 12": (let_no_transmit_lookup_hold_a_completion, "(rule 12)"),
-    "rule 20": (let_a_node_end_a_word_behind_its_window, "OUT_OF_WINDOW"),
+    "rule 10": ("serial", answer_deletes_a_clock_early, "lookup of"),
+    "rule 12": ("serial", let_no_transmit_lookup_hold_a_completion, "(rule 12)"),
+    "rule 19": ("lines", keep_lines_for_the_next_command, "command"),
+    "rule 20": ("serial", let_a_node_end_a_word_behind_its_window, "OUT_OF_WINDOW"),
 }
 
 
@@ -60,15 +71,15 @@ BROKEN = {
 def test_a_broken_engine_is_found_shrunk_and_replayed(
     rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    break_engine, expected = BROKEN[rule]
+    engine, break_engine, expected = BROKEN[rule]
     # Nothing of a broken engine may come to the cache of sound ones.
     with monkeypatch.context() as patch:
         break_engine(patch)
         patch.setattr(fuzz_top, "engine_verilog", to_verilog)
-        broken = build(fuzz_top.fuzzed_verilog(ENGINES[ENGINE]), top=fuzz_top.TOP)
+        broken = build(fuzz_top.fuzzed_verilog(ENGINES[engine]), top=fuzz_top.TOP)
     monkeypatch.setattr(runner, "simulation", lambda _engine, **_: broken)
 
-    outcome = runner.run_batch(runner.Batch(engine=ENGINE, seed=SEED, first=0, count=SCENARIOS))
+    outcome = runner.run_batch(runner.Batch(engine=engine, seed=SEED, first=0, count=SCENARIOS))
     failure = outcome.failure
     assert failure is not None, f"not found in {outcome.counts['nodes']} nodes"
     with capsys.disabled():
@@ -85,7 +96,7 @@ def test_a_broken_engine_is_found_shrunk_and_replayed(
     assert run(["fuzz", "--replay", str(file), "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {
         "agree": False,
-        "engine": ENGINE,
+        "engine": engine,
         "failure": text,
     }
     monkeypatch.undo()
