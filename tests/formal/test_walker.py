@@ -227,7 +227,7 @@ class FetchContract(Spec):
         """Words of the node in the page in which it begins."""
         words = Mux(is_x86, Const(2, 2), Const(3, 2))
         room = Const(512, 10) - address[3:12]
-        return Mux(room < words, room, words)[:2]
+        return Value.cast(Mux(room < words, room, words)[:2])
 
     def _covers(
         self, m: Module, *, begins: Value, takes: Signal, is_x86: Value, address: Signal, is_short: Signal
@@ -259,6 +259,7 @@ class FetchContract(Spec):
         first = self._first(address, short)
         words = Mux(short, 2, 3)
         on_way = offer | receive | offers_second
+        self.lemma(m, "who waits has a request", self.dut.requests.valid, given=waits)
         self.lemma(m, "a node is under way", is_open == ~(idle | waits))
         self.lemma(m, "the states are six", Value.cast(self._fragment.find_generated("fsm").state) < 6)
         self.lemma(m, "what is held is known", self.inside("is_held_q") == is_held)
