@@ -124,8 +124,8 @@ class TableContract(Spec):
         )
         taken = self.inside("lifecycle", "taken")
         self.assume(m, ~taken.bit_select(commit_index, 1), given=do_commit)
-        since_life = Signal(range(QUIET + 1))
-        since_write = Signal(range(QUIET + 1))
+        since_life = Signal(range(QUIET + 1), init=QUIET)
+        since_write = Signal(range(QUIET + 1), init=QUIET)
         for since, event in ((since_life, live | commits), (since_write, writes)):
             with m.If(event):
                 m.d.sync += since.eq(0)
@@ -288,10 +288,10 @@ PROOFS = [
     Proof(
         name="parallel-table",
         spec=table,
-        depth=14,
+        depth=11,
         is_inductive=False,
-        reach_depth=16,
-        broken_depth=12,
+        reach_depth=11,
+        broken_depth=10,
         is_nightly=True,
         broken=(
             broken_table(
