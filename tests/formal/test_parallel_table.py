@@ -288,10 +288,10 @@ PROOFS = [
     Proof(
         name="parallel-table",
         spec=table,
-        depth=11,
+        depth=9,
         is_inductive=False,
-        reach_depth=11,
-        broken_depth=10,
+        reach_depth=10,
+        broken_depth=9,
         is_nightly=True,
         broken=(
             broken_table(
