@@ -249,13 +249,15 @@ class Proof:
     has_arrays: bool = False
 
 
-def mutant(component: type, old: str, new: str) -> Any:
-    """The component with one piece of its source replaced. Raises ``ValueError`` unless the piece occurs once."""
+def mutant(component: type, old: str, new: str, **names: Any) -> Any:
+    """The component with one piece of its source replaced, and with other components under the ``names`` it uses.
+
+    Raises ``ValueError`` unless the piece occurs once.
+    """
     source = textwrap.dedent(inspect.getsource(component))
     if source.count(old) != 1:
         raise ValueError(f"{component.__name__} has {source.count(old)} times {old!r}, needed once")
-    module = sys.modules[component.__module__]
-    namespace = dict(vars(module))
+    namespace = {**vars(sys.modules[component.__module__]), **names}
     exec(compile(source.replace(old, new), f"<broken {component.__name__}>", "exec"), namespace)
     return namespace[component.__name__]
 

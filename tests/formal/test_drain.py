@@ -51,7 +51,7 @@ class LimitContract(Spec):
 
     def describe(self, m: Module) -> None:
         dut = self.dut
-        count = Signal(range(LIMIT + 1))
+        count = Signal(range(LIMIT + 3))
         self.assume(m, dut.has_room, given=dut.do_request)
         self.assume(m, count != 0, given=dut.do_retire)
         m.d.sync += count.eq(count + dut.do_request - dut.do_retire)
@@ -274,7 +274,7 @@ PROOFS = [
         depth=5,
         reach_depth=8,
         broken_depth=8,
-        broken=(broken(count, "forgets-a-step", IS_TOLD, "2: rises.all()", "2: rises.any() & ~rises.any()"),),
+        broken=(broken(count, "forgets-a-step", IS_TOLD, "-2: falls.all()", "-2: falls.all() & rises.any()"),),
     ),
     Proof(name="count-limit", spec=lambda: count(watched=LIMIT - 1), depth=5, reach_depth=12),
     Proof(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from amaranth.asserts import AnyConst
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
@@ -165,12 +166,37 @@ STAYS = "a read on offer stays until it is accepted, a node until it is taken"
 WORD = 8
 
 
+def assume_master(spec: Spec, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
+    """The read master delivers as many beats as were asked for, the last one final; or an earlier one is, and bad.
+
+    Returns: an abandoned read is on offer; one is under way; of how many beats; how many have come.
+    """
+    dut, reads, beat = spec.dut, spec.dut.reads, spec.dut.beats.payload
+    is_reading = Signal()
+    total = Signal(2)
+    got = Signal(2)
+    is_held = Signal()
+    with m.If((dut.beats.valid & beat.is_final) | dut.abandons.valid):
+        m.d.sync += is_reading.eq(0)
+    with m.If(reads.valid & reads.ready & ~dut.abandons.valid & ~is_held):
+        m.d.sync += [is_reading.eq(1), total.eq(reads.payload.beat_count), got.eq(0)]
+    with m.If(dut.beats.valid):
+        m.d.sync += got.eq(got + 1)
+    m.d.sync += is_held.eq(reads.valid & ~reads.ready & (is_held | dut.abandons.valid))
+    is_last = got + 1 == total
+    spec.assume(m, is_reading, given=dut.beats.valid)
+    spec.assume(m, beat.is_final, given=dut.beats.valid & is_last)
+    spec.assume(m, is_last | beat.failed, given=dut.beats.valid & beat.is_final)
+    return is_held, is_reading, total, got
+
+
 class FetchContract(Spec):
     """A read master that keeps its promises, and any memory behind it."""
 
     def describe(self, m: Module) -> None:
-        dut, request, read, beat = self.dut, self.dut.requests.payload, self.dut.reads.payload, self.dut.beats.payload
+        dut, request, read = self.dut, self.dut.requests.payload, self.dut.reads.payload
         reads, nodes = dut.reads, dut.nodes
+        accepts = reads.valid & reads.ready
         self.assume_stream(m, dut.requests)
         is_x86 = Value.cast(request.abi) == Abi.X86
         self.assume(m, (request.address[:2] == 0) & (is_x86 | ~request.address[2]))
@@ -190,25 +216,7 @@ class FetchContract(Spec):
         self.promise(m, ONE_NODE, ~is_open, given=takes)
         self.promise(m, ONE_NODE, is_open, given=nodes.valid)
 
-        # What the read master delivers: as many beats as were asked for, the last one final; or an earlier one is, bad.
-        is_reading = Signal()
-        total = Signal(2)
-        got = Signal(2)
-        accepts = reads.valid & reads.ready
-        ends = (dut.beats.valid & beat.is_final) | dut.abandons.valid
-        is_held = Signal()
-        with m.If(ends):
-            m.d.sync += is_reading.eq(0)
-        with m.If(accepts & ~dut.abandons.valid & ~is_held):
-            m.d.sync += [is_reading.eq(1), total.eq(read.beat_count), got.eq(0)]
-        with m.If(dut.beats.valid):
-            m.d.sync += got.eq(got + 1)
-        m.d.sync += is_held.eq(reads.valid & ~reads.ready & (is_held | dut.abandons.valid))
-        is_last = got + 1 == total
-        self.assume(m, is_reading, given=dut.beats.valid)
-        self.assume(m, beat.is_final, given=dut.beats.valid & is_last)
-        self.assume(m, is_last | beat.failed, given=dut.beats.valid & beat.is_final)
-
+        is_held, is_reading, total, got = assume_master(self, m)
         begins = reads.valid & ~self.before(m, reads.valid & ~reads.ready)
         self._covers(m, begins=begins, takes=takes, is_x86=is_x86, address=address, is_short=is_short)
         end = read.address[:12] + read.beat_count * WORD
@@ -259,6 +267,7 @@ class FetchContract(Spec):
         first = self._first(address, short)
         words = Mux(short, 2, 3)
         on_way = offer | receive | offers_second
+        self.lemma(m, "who waits has a request", self.dut.requests.valid, given=waits)
         self.lemma(m, "a node is under way", is_open == ~(idle | waits))
         self.lemma(m, "the states are six", Value.cast(self._fragment.find_generated("fsm").state) < 6)
         self.lemma(m, "what is held is known", self.inside("is_held_q") == is_held)
@@ -282,6 +291,39 @@ class FetchContract(Spec):
         self.lemma(m, "they are numbered", self.inside("position_q") == position + got, given=receive)
         self.lemma(m, "numbering goes on", self.inside("position_q") == position, given=offer)
         self.lemma(m, "numbering went on", self.inside("position_q") == first, given=offers_second)
+
+
+LONGEST_TIMEOUT = 3
+IN_TIME = "a node comes within three timeouts and eight clocks of its request, whatever the bus does"
+
+
+class FetchInTime(Spec):
+    """A bus that accepts and answers what it likes, or nothing, and IDs that are free again."""
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut
+        timeout = AnyConst(32)
+        self.assume_stream(m, dut.requests)
+        self.assume(m, (timeout != 0) & (timeout <= LONGEST_TIMEOUT) & (dut.timeout == timeout))
+        self.assume(m, ~dut.busy_ids.any())
+        assume_master(self, m)
+        waits = Signal(6)
+        is_open = Signal()
+        with m.If(dut.requests.valid & dut.requests.ready):
+            m.d.sync += is_open.eq(1)
+        with m.Elif(dut.nodes.valid & dut.nodes.ready):
+            m.d.sync += is_open.eq(0)
+        with m.If((dut.requests.valid | is_open) & ~dut.nodes.valid):
+            m.d.sync += waits.eq(waits + 1)
+        with m.Else():
+            m.d.sync += waits.eq(0)
+        self.promise(m, IN_TIME, waits <= 3 * timeout + 8)
+        self.reach(m, "two reads time out behind each other", dut.abandons.valid & self.before(m, waits == 5))
+
+
+def fetch_in_time(old: str = "", new: str = "") -> FetchInTime:
+    """The same fetch, and what it promises of time."""
+    return FetchInTime((mutant(SerialFetch, old, new) if old else SerialFetch)(CONFIG))
 
 
 def walker(old: str = "", new: str = "") -> WalkerContract:
@@ -349,6 +391,24 @@ PROOFS = [
                 ONE_NODE,
                 "[timer.do_start.eq(1), is_direct.eq(~is_held_q)]",
                 "[timer.do_start.eq(1), is_direct.eq(~is_held_q), self.nodes.valid.eq(self.requests.valid)]",
+            ),
+        ),
+    ),
+    Proof(
+        name="fetch-in-time",
+        spec=fetch_in_time,
+        depth=26,
+        is_inductive=False,
+        reach_depth=14,
+        broken_depth=24,
+        is_nightly=True,
+        broken=(
+            broken(
+                fetch_in_time,
+                "waits-for-ever",
+                IN_TIME,
+                "with m.Elif(timer.is_expired):",
+                "with m.Elif(timer.is_expired & beat.failed):",
             ),
         ),
     ),
