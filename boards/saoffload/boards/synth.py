@@ -24,6 +24,9 @@ from .tools import BuildError
 CLOCKS_MHZ = {"table": 150.0, "walk": 125.0, "engine": 125.0}
 """What can be measured, and the clock that place and route aims for unless told."""
 
+PLACERS = {"table": "static", "walk": "heap", "engine": "static"}
+"""What places them: see ``flow.prepared``."""
+
 DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
     "table": sa_table,
     "walk": BusWalk,
@@ -113,7 +116,7 @@ def synthesize(
         harness = Harness(DESIGNS[subject](config))
         chip = bare_chip(device, clock_hz=clock_hz)
         flow = Flow(
-            prepared(chip, HarnessTop(harness), is_ecp5=True),
+            prepared(chip, HarnessTop(harness), is_ecp5=True, placer=PLACERS[subject]),
             folder=out_dir.resolve() / f"{device}-{subject}-{config.name}",
             clock_hz=clock_hz,
             cure=f"take a smaller preset than {config.name} if it does not fit",
