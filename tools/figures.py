@@ -33,7 +33,12 @@ LISTS_PLOT = PLOTS / "walks.svg"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 BOARDS = ("ulx3s-85f", "icebreaker")
 TABLES = ("large", "huge")
-SYNTH = (("table", "huge", "LFE5U-85F"), ("engine", "huge", "LFE5U-85F"), ("table", "large", "LFE5U-25F"))
+SYNTH = (
+    ("table", "huge", "LFE5U-85F"),
+    ("walk", "huge", "LFE5U-85F"),
+    ("engine", "huge", "LFE5U-85F"),
+    ("table", "large", "LFE5U-25F"),
+)
 GROWTH = (1024, 2048, 4096, 8192, 16384)
 PARTS = ("walks", "model", "lists", "tables", "boards", "synth", "growth", "faults")
 FAMILIES = ("random", "sequential-spis", "sequential-ipv4", "spread-bits")

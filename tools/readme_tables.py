@@ -160,7 +160,8 @@ def _lines_of_synth(reports: list[dict[str, Any]]) -> list[str]:
         return []
     lines = [
         "",
-        "The table alone and the whole engine on a bare ECP5, speed grade 6, between registers (`saoffload synth`):",
+        "The table alone, the walker with its read master, and the whole engine on a bare ECP5, speed grade 6, between",
+        "registers (`saoffload synth`):",
         "",
         "| design | preset | device | SAs | LUT | FF | block RAM | Fmax | seeds |",
         "|---|---|---|---|---|---|---|---|---|",

@@ -76,6 +76,9 @@ class EngineConfig:
     windows: int = 4
     #: Commands that walk at the same time. 1 without lines is the small serial walker.
     contexts: int = 1
+    #: The next node is asked for as the last word of the node before it comes, a clock earlier than otherwise. Only
+    #: with one window and one list at a time, where the way from RVALID to ARVALID is short enough.
+    asks_early: bool = False
     #: Contexts that may read whole lines ahead at a time: 0 builds no line buffer.
     line_buffers: int = 0
     #: Lines of 512 bytes that one line buffer holds, a power of two.
@@ -125,6 +128,11 @@ class EngineConfig:
             raise ValueError(f"lines must be a power of two, got {self.lines}")
         if self.id_width < self.needed_id_width:
             raise ValueError(f"id_width must be at least {self.needed_id_width}, got {self.id_width}")
+        if self.asks_early and not (self.is_serial and self.windows == 1):
+            raise ValueError(
+                "asks_early is for one window and one list at a time, got it with "
+                f"{self.windows} windows, {self.contexts} contexts, {self.line_buffers} line buffers"
+            )
         if self.hashed is not None:
             self._check_hash(self.hashed)
         if self.counter_width not in (32, 64):

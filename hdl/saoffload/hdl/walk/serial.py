@@ -19,7 +19,9 @@ class SerialWalk(WalkComponent):
     config : :class:`EngineConfig`
 
     One list at a time. At L clocks from ``AR`` to the first beat, and a beat per clock, an x64 node takes L+3 clocks,
-    an x86 node L+2 at a multiple of 8 and L+3 elsewhere; one across 4 KB of bus address waits for memory twice.
+    an x86 node L+2 at a multiple of 8 and L+3 elsewhere. With ``asks_early`` an x64 node takes L+2 clocks and an x86
+    node at a multiple of 8 L+1; then ARVALID is combinational from RVALID, RLAST and RRESP. A node across 4 KB of bus
+    address waits for memory twice.
     """
 
     def elaborate(self, _platform: object) -> Module:
@@ -31,7 +33,7 @@ class SerialWalk(WalkComponent):
         connect(m, walker.check, windows.check)
         connect(m, walker.node_requests, fetch.requests)
         connect(m, fetch.nodes, walker.nodes)
-        m.d.comb += fetch.is_cancelled.eq(walker.is_aborted)
+        m.d.comb += [fetch.is_cancelled.eq(walker.is_aborted), walker.next_ahead.eq(fetch.next_ahead)]
 
         connect(m, flipped(self.commands), walker.commands)
         connect(m, walker.results, flipped(self.results))

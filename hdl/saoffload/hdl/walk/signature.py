@@ -27,7 +27,7 @@ class WalkSignature(wiring.Signature):
         Strobe, at most in every fourth clock: abort what carries this tag, or all that there is, also the command that
         is taken in this clock.
     abort_is_done, abort_matches : ``Out(1)``
-        Strobe, 1 to 3 clocks after ``do_abort``; with it ``abort_matches``: an active command carries ``abort_tag`` and
+        Strobe, 1 to 4 clocks after ``do_abort``; with it ``abort_matches``: an active command carries ``abort_tag`` and
         will be ABORTED for it.
     results : ``Out(stream of layouts.COMPLETION)``
         One per command, in any order, once all its deletes are answered. ``fault_address`` is 0 unless a list address
