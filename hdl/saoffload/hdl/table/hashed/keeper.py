@@ -198,7 +198,8 @@ class Keeper(wiring.Component):
             with m.State("START_STEP"):
                 m.d.comb += self.step_start.eq(1)
                 m.d.sync += adds_since_step.eq(0)
-                with m.If(pass_is_new & ~must_drain):
+                # The walk that frees the dead of the last pass knows them by its parity.
+                with m.If(pass_is_new & ~must_drain & ~must_free):
                     m.d.comb += self.step_restart.eq(1)
                     m.d.sync += [
                         self.sweep_parity.eq(~self.sweep_parity),
