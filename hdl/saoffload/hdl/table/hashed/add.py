@@ -30,7 +30,7 @@ class Add(wiring.Component):
     ``holds_flush``: an answer is on its way that must be offered before a flush is taken. ``is_flushing``: a flush was
     taken, nothing more is committed or offered.
     ``is_restoring``; ``is_draining``: what a flush removed may still be in use; ``has_dead``: some bundle is dead and
-    not yet free; ``live_bundles``, ``live_keys``. ``has_pending``, ``index``: the bundle being written. ``has_free``,
+    not yet free, or what it left may still make room; ``live_bundles``, ``live_keys``. ``has_pending``, ``index``: the bundle being written. ``has_free``,
     ``free_index``, ``do_pop`` with ``next_head``: the free list. ``do_read_word`` of ``index`` until ``word_is_read``,
     ``WORD_LATENCY`` clocks later ``generation`` (the last one issued) and ``link``; ``do_write_words`` with
     ``written_generation`` and the context until ``words_are_written``. ``do_ask`` of ``index`` until ``ask_is_taken``,

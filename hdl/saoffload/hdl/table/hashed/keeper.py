@@ -30,7 +30,8 @@ class Keeper(wiring.Component):
     misses; ``deletes_are_closed``: deletes find nothing. ``wipe_start``, ``wipe_is_done``, ``wipes_generations``;
     ``do_clear``: what is counted, parked or strung together is forgotten. ``add_*``, ``step_*``, ``walk_*``: strobes
     to and from ``Add``, ``Sweep`` and ``IndexWalk``; ``mover_is_idle``, ``do_retry``: try to put the parked key that
-    the sweep met into a row. ``sweep_parity``: of the pass under way; ``is_linking``: the walk builds the free list.
+    the sweep met into a row; ``may_retry``: rows were cleared lately, so parked keys will be tried again.
+    ``sweep_parity``: of the pass under way; ``is_linking``: the walk builds the free list.
     ``graces``/``grace_answers``.
 
     Latency: ready ``max(bundles, way_depth) + 16`` clocks after reset; a flush takes as long and the job that it met.
@@ -73,6 +74,7 @@ class Keeper(wiring.Component):
                 "place_is_stuck": In(1),
                 "row_is_cleared": In(1),
                 "do_retry": Out(1),
+                "may_retry": Out(1),
                 "walk_start": Out(1),
                 "walk_restart": Out(1),
                 "walk_is_idle": In(1),
@@ -115,8 +117,7 @@ class Keeper(wiring.Component):
         # A parked key may find a row again once the sweep has cleared some.
         has_cleared = Signal(2)
         row_was_cleared = Signal()
-        may_retry = Signal()
-        m.d.sync += [row_was_cleared.eq(self.row_is_cleared), may_retry.eq(has_cleared.any())]
+        m.d.sync += [row_was_cleared.eq(self.row_is_cleared), self.may_retry.eq(has_cleared.any())]
         with m.If(row_was_cleared):
             m.d.sync += has_cleared[0].eq(1)
 
@@ -209,7 +210,7 @@ class Keeper(wiring.Component):
                 m.next = "STEP"
 
             with m.State("STEP"):
-                with m.If(self.place_is_stuck & may_retry):
+                with m.If(self.place_is_stuck & self.may_retry):
                     m.d.comb += self.do_retry.eq(1)
                 with m.If(self.pass_is_done):
                     m.d.sync += [has_cleared.eq(has_cleared << 1), pass_is_new.eq(1)]

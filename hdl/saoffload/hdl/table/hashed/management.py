@@ -199,7 +199,8 @@ class Management(wiring.Component):
             add.is_flushing.eq(keeper.is_flushing),
             add.is_restoring.eq(keeper.is_restoring),
             add.is_draining.eq(keeper.is_draining),
-            add.has_dead.eq(counts.has_dead),
+            # A place may come free as well while parked keys are still to be tried again.
+            add.has_dead.eq(counts.has_dead | keeper.may_retry),
             add.live_bundles.eq(counts.live_bundles),
             add.live_keys.eq(counts.live_keys),
             add.has_free.eq(~free_list.is_empty),
