@@ -25,17 +25,18 @@ class Add(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_start`` with ``request`` (constant from the clock before until it is done); ``is_done``: for one clock
-    with ``must_wait``, or with ``answer`` until ``answer_is_taken``; a chain of moves may still be under way then.
-    ``holds_flush``: an answer is on its way that must be offered before a flush is taken. ``is_flushing``: a flush was
-    taken, nothing more is committed or offered.
-    ``is_restoring``; ``is_draining``: what a flush removed may still be in use; ``has_dead``: some bundle is dead and
-    not yet free, or what it left may still make room; ``live_bundles``, ``live_keys``. ``has_pending``, ``index``: the bundle being written. ``has_free``,
-    ``free_index``, ``do_pop`` with ``next_head``: the free list. ``do_read_word`` of ``index`` until ``word_is_read``,
-    ``WORD_LATENCY`` clocks later ``generation`` (the last one issued) and ``link``; ``do_write_words`` with
-    ``written_generation`` and the context until ``words_are_written``. ``do_ask`` of ``index`` until ``ask_is_taken``,
-    ``STATE_LATENCY`` clocks later ``ask_state``. ``do_commit`` with ``commit_state`` and ``commit_key_count`` until
-    ``commit_is_done``. ``check``, ``key``, ``owner``, ... to the placer.
+    Members: ``do_start`` with ``request`` (constant from the clock before until it is done); ``is_done``: for one
+    clock with ``must_wait``, or with ``answer`` until ``answer_is_taken``; a chain of moves may still be under way
+    then. ``holds_flush``: an answer is on its way that must be offered before a flush is taken. ``is_flushing``: a
+    flush was taken, nothing more is committed or offered. ``is_restoring``; ``is_draining``: what a flush removed
+    may still be in use; ``has_dead``: some bundle is dead and not yet free, or what it left may still make room;
+    ``live_bundles``, ``live_keys``. ``has_pending``, ``index``: the bundle being written. ``has_free``,
+    ``free_index``, ``do_pop`` with ``next_head``: the free list. ``do_read_word`` of ``index`` until
+    ``word_is_read``, ``WORD_LATENCY`` clocks later ``generation`` (the last one issued) and ``link``;
+    ``do_write_words`` with ``written_generation`` and the context until ``words_are_written``. ``do_ask`` of
+    ``index`` until ``ask_is_taken``, ``STATE_LATENCY`` clocks later ``ask_state``. ``do_commit`` with
+    ``commit_state`` and ``commit_key_count`` until ``commit_is_done``. ``check``, ``key``, ``owner``, ... to the
+    placer.
 
     Latency: about 55 clocks for a bundle of one key, 25 more for a second.
     """
