@@ -353,8 +353,8 @@ class Management(wiring.Component):
             (placer.do_ask, placer.ask_index),
             (add.do_ask, add.index),
             (sweep.do_check, sweep.check_index),
-            (index_walk.do_check, index_walk.check_index),
             (sweep.do_audit, sweep.audit_index),
+            (index_walk.do_check, index_walk.check_index),
         )
         m.d.comb += [
             self.do_ask.eq(Cat(does_ask for does_ask, _ in askers).any()),
