@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-EXTRAS := sim,boards,dev
+EXTRAS := sim,fuzz,boards,dev
+# The demo needs less than the tests: what all of them need is taken where it stands already.
+SIM_READY := $(or $(wildcard $(READY)),$(VENV)/ready-sim)
 # Cores that tests may use; one worker per core.
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 # Passed on to pytest, for example: make test ARGS="-k loop"
@@ -12,12 +14,12 @@ ARGS ?=
 export AMARANTH_USE_YOSYS := builtin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove nightly lint format registers bitstreams figures constraints tools clean
+.PHONY: help demo test prove nightly faults lint format registers bitstreams figures constraints tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: $(READY) ## walk a list of 64 nodes on the RTL and compare with the model
+demo: $(SIM_READY) ## walk a list of 64 nodes on the RTL and compare with the model
 	$(BIN)/saoffload demo
 
 test: lint ## lint, then all tests but the nightly ones
@@ -28,6 +30,9 @@ prove: $(READY) ## all proofs, with both solvers
 
 nightly: lint ## lint, then all tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+faults: $(READY) ## try every fault of the campaign on the RTL
+	$(BIN)/python -m saoffload.sim.faults
 
 lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff check .
@@ -60,10 +65,12 @@ tools:
 	@command -v perl >/dev/null || { echo "error: perl not found, which Verilator needs: install it (Debian, Ubuntu: apt install perl)" >&2; exit 1; }
 
 # The mark is written last, so that an installation that was cut off is done again.
-$(READY): pyproject.toml constraints.txt | tools
+$(READY): WANTED := $(EXTRAS)
+$(VENV)/ready-sim: WANTED := sim
+$(READY) $(VENV)/ready-sim: pyproject.toml constraints.txt | tools
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[$(WANTED)]"
 	@touch $@
 
 clean: ## remove the environment and everything built

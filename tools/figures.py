@@ -4,6 +4,7 @@
     python tools/figures.py walks model        a few minutes
     python tools/figures.py lists tables       walks of every kind of list, fills of the large tables, with their plots
     python tools/figures.py boards synth       bitstreams, and designs on bare FPGAs
+    python tools/figures.py faults             the fault campaign
     python tools/figures.py growth             tables of 1 K to 16 K SAs on a bare FPGA
 
 Clocks, LUTs, block RAMs and Fmax are exact; the model's speed is that of the machine it runs on.
@@ -32,9 +33,14 @@ LISTS_PLOT = PLOTS / "walks.svg"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 BOARDS = ("ulx3s-85f", "icebreaker")
 TABLES = ("large", "huge")
-SYNTH = (("table", "huge", "LFE5U-85F"), ("engine", "huge", "LFE5U-85F"), ("table", "large", "LFE5U-25F"))
+SYNTH = (
+    ("table", "huge", "LFE5U-85F"),
+    ("walk", "huge", "LFE5U-85F"),
+    ("engine", "huge", "LFE5U-85F"),
+    ("table", "large", "LFE5U-25F"),
+)
 GROWTH = (1024, 2048, 4096, 8192, 16384)
-PARTS = ("walks", "model", "lists", "tables", "boards", "synth", "growth")
+PARTS = ("walks", "model", "lists", "tables", "boards", "synth", "growth", "faults")
 FAMILIES = ("random", "sequential-spis", "sequential-ipv4", "spread-bits")
 SEEDS = 20
 LATENCIES = (1, 13, 100)
@@ -178,6 +184,8 @@ def main() -> None:
                 del report["bitstream"]
         elif part == "synth":
             figures[part] = measure_synth(arguments.seeds, arguments.jobs)
+        elif part == "faults":
+            figures[part] = run_json("saoffload.sim.faults")
         else:
             figures[part] = measure_growth()
         write(figures)

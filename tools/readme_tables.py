@@ -16,14 +16,30 @@ LIST_NAMES = {
     "malloc": "heap of a C program, freed and reused in random order",
 }
 
+FAULT_NAMES = {
+    "reads": (
+        "reads of a walk, each beat",
+        "{bus_errors:,} bus errors, {timeouts:,} timeouts, {nodes:,} nodes visited",
+    ),
+    "aborts": ("an abort at every clock", "{aborted:,} commands aborted, {nodes:,} nodes visited"),
+    "resets": ("a reset at every clock", "{in_walk:,} during the walk"),
+    "lists": ("hostile lists", "{loops:,} loops, {nodes:,} nodes visited"),
+    "stuck": ("a packet path that never retires", "{commands:,} completions held back"),
+    "flips": (
+        "a flip of every stored bit",
+        "{lookups:,} lookups, no false hit; told of after {most_clocks} clocks at most, a sweep taking {sweep_clocks}",
+    ),
+}
+"""By part of the campaign: what it tries, and what its row says."""
+
 
 def table_of(figures: dict[str, Any]) -> str:
     """The figures as the README shows them."""
     latencies = sorted({row["latency"] for row in figures["walks"]})
     node_count = figures["walks"][0]["nodes"]
     lines = [
-        f"Walks of {node_count} scattered nodes, clocks per node, from the walker taking the command to its completion",
-        "standing in the queue; L is the memory's latency in clocks.",
+        f"Walks of {node_count} scattered nodes on preset `small`, clocks per node, from the walker taking the command",
+        "to its completion standing in the queue; L is the memory's latency in clocks.",
         "",
         "| nodes | " + " | ".join(f"L = {latency}" for latency in latencies) + " |",
         "|---|" + "---|" * len(latencies),
@@ -45,6 +61,7 @@ def table_of(figures: dict[str, Any]) -> str:
     if "growth" in figures:
         lines += ["", f"![Logic, memory and speed of tables of 1,024 to 16,384 SAs.](docs/{figures['growth']['plot']})"]
     lines += _lines_of_tables(figures.get("tables", []))
+    lines += _lines_of_faults(figures.get("faults"))
     lines += [
         "",
         f"Reference model: {figures['model_nodes_per_second']:,} nodes per second with the full list of events.",
@@ -62,7 +79,7 @@ def _lines_of_lists(figures: dict[str, Any] | None) -> list[str]:
         "",
         f"Walks of {figures['nodes']:,} x64 nodes on preset `{figures['preset']}`, clocks and bytes read per node,",
         "in a memory that answers in order, a beat of 8 bytes per clock. The plain state machine asks for a node,",
-        "waits for its beats, and asks for the next. What misses the design's goal has the goal beside it.",
+        "waits for its beats, and asks for the next. A goal in brackets is one that was missed.",
         "",
         "| list | " + " | ".join(f"L = {latency}" for latency in latencies) + " | bytes |",
         "|---|" + "---|" * (len(latencies) + 1),
@@ -119,13 +136,32 @@ def _lines_of_tables(tables: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _lines_of_faults(figures: dict[str, Any] | None) -> list[str]:
+    """The fault campaign, as the README shows it."""
+    if figures is None:
+        return []
+    lines = [
+        "",
+        f"Faults tried on the RTL by `make faults`, {figures['cases']:,} in all; nothing came of any that must not. By",
+        "walker and table:",
+        "",
+        "| what goes wrong | on | faults | of that |",
+        "|---|---|---|---|",
+    ]
+    for row in figures["rows"]:
+        text, detail = FAULT_NAMES[row["part"]]
+        lines.append(f"| {text} | {row['engine']} | {row['cases']:,} | {detail.format(**row)} |")
+    return lines
+
+
 def _lines_of_synth(reports: list[dict[str, Any]]) -> list[str]:
     """Designs on a bare FPGA, as the README shows them."""
     if not reports:
         return []
     lines = [
         "",
-        "The table alone and the whole engine on a bare ECP5, speed grade 6, between registers (`saoffload synth`):",
+        "The table alone, the walker with its read master, and the whole engine on a bare ECP5, speed grade 6, between",
+        "registers (`saoffload synth`):",
         "",
         "| design | preset | device | SAs | LUT | FF | block RAM | Fmax | seeds |",
         "|---|---|---|---|---|---|---|---|---|",

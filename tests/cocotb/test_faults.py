@@ -1,9 +1,7 @@
 """The random walks find what is wrong: deliberate faults in the RTL, each seen by the comparison with the model."""
 
-import inspect
-import textwrap
-
 import pytest
+from tests.cocotb.deliberate import patch
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.export import to_verilog
@@ -31,16 +29,6 @@ FAULTS = {
 }
 
 pytestmark = pytest.mark.rtl
-
-
-def patch(monkeypatch: pytest.MonkeyPatch, component: type, method: str, old: str, new: str) -> None:
-    """Replaces one expression in a method of a component."""
-    function = getattr(component, method)
-    source = textwrap.dedent(inspect.getsource(function))
-    assert source.count(old) == 1, f"{component.__name__}.{method} has {old!r} {source.count(old)} times"
-    scope: dict[str, object] = {}
-    exec(compile(source.replace(old, new), inspect.getfile(component), "exec"), function.__globals__, scope)
-    monkeypatch.setattr(component, method, scope[method])
 
 
 def walks() -> dict[str, int]:

@@ -30,15 +30,11 @@ WALKERS = {
 }
 """By how they read."""
 
-pytestmark = pytest.mark.rtl
+# By day `test_fuzz` does as much and more, in a memory of ours; this one is not.
+pytestmark = [pytest.mark.rtl, pytest.mark.nightly]
 
 
-CASES = [
-    # By day the serial walker meets every pattern, the others the hardest one.
-    pytest.param(kind, stall, marks=[] if kind == "serial" or stall == "both" else [pytest.mark.nightly])
-    for kind in WALKERS
-    for stall in PAUSE
-]
+CASES = [(kind, stall) for kind in WALKERS for stall in PAUSE]
 
 
 @pytest.fixture(scope="module")

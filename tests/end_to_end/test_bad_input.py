@@ -141,6 +141,8 @@ def test_missing_tool(missing: str, hint: str, tmp_path: Path) -> None:
         (["bench", "walk", "--nodes", "100001"], "16 to 100000"),
         (["bench", "walk", "--seed", "-1"], "--seed"),
         (["bench", "walk", "--preset", "enormous"], "tiny, small, medium, large, huge"),
+        (["bench", "walk", "--windows", "17"], "windows must be 1 to 16, got 17"),
+        (["bench", "walk", "--windows", "one"], "--windows"),
         (["bench", "walk", "--plot", "walks.pdf"], ".png or .svg"),
         (["bench", "walk", "--plot", "/nowhere/walks.svg"], "/nowhere"),
         (["fly"], "--help"),

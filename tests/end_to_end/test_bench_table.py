@@ -43,5 +43,6 @@ def test_text(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "first refusal at 9" in ran.stdout
     assert "1 key and 1 handle lookups per clock" in ran.stdout
-    assert ran.stderr == ""
+    # Compiled now or by an earlier run.
+    assert all(line.startswith("compile the ") for line in ran.stderr.splitlines())
     assert plot.read_bytes().startswith(b"\x89PNG")

@@ -13,7 +13,7 @@ from saoffload.sim.walk_speed.lists import LISTS
 
 pytestmark = pytest.mark.rtl
 
-FIELDS = "preset data_width nodes seed rows targets simulated_nodes_per_second"
+FIELDS = "preset windows data_width nodes seed rows targets simulated_nodes_per_second"
 ROW_FIELDS = "list latency engine cycles_per_node bytes_per_node"
 LATENCIES = (1, 13, 40, 100, 400)
 

@@ -183,6 +183,17 @@ def test_rule_24_all_that_carry_the_tag() -> None:
     assert engine.unknown_abort_count == 0
 
 
+def test_rule_24_an_abort_of_all_reaches_whatever_is_not_decided() -> None:
+    engine = engine_of()
+    jobs = [submit(engine, tag) for tag in (1, 2, 1)]
+    engine.run(jobs[0])
+    engine.step(jobs[1])
+    assert engine.abort_all() == jobs[1:]
+    assert [job.completion.status for job in jobs if job.completion] == [Status.OK, Status.ABORTED, Status.ABORTED]
+    assert engine.abort_all() == []
+    assert engine.unknown_abort_count == 0
+
+
 def test_rule_24_an_unknown_tag_is_counted_and_changes_nothing() -> None:
     engine = engine_of()
     job = submit(engine)

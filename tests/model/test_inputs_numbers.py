@@ -18,7 +18,9 @@ def test_numbers(text: str, value: int) -> None:
     ("text", "message"),
     [
         ("", "--head: '' is not a number; write 0x1000 or 4096"),
-        ("-1", "--head: '-1' is not a number; write 0x1000 or 4096"),
+        ("-1", "--head: '-1' is negative; the smallest is 0"),
+        ("-0x10", "--head: '-0x10' is negative; the smallest is 0"),
+        ("--1", "--head: '--1' is not a number; write 0x1000 or 4096"),
         ("1_000", "--head: '1_000' is not a number; write 0x1000 or 4096"),
         ("0b11", "--head: '0b11' is not a number; write 0x0b11"),
         ("7fff0000", "--head: '7fff0000' is not a number; write 0x7fff0000"),

@@ -108,7 +108,7 @@ def test_the_form_of_the_file(document: Any, message: str) -> None:
         ({"handle": None}, "handle: is None; write a number"),
         ({"handle": 2147483648.0}, "handle: is 2147483648.0; write a number"),
         ({"handle": "zero"}, "handle: 'zero' is not a number; write 0x1000 or 4096"),
-        ({"handle": -1}, "handle: '-1' is not a number"),
+        ({"handle": -1}, "handle: '-1' is negative"),
         ({"handle": "0"}, "handle: 0x0 is no handle; handles are 0x80000000 to 0xffffffff"),
         ({"handle": "0x7fffffff"}, "handle: 0x7fffffff is no handle"),
         ({"handle": "0x180000000"}, "handle: '0x180000000' does not fit 32 bits"),

@@ -75,7 +75,8 @@ class FakeEngine:
     submitted: list[Submitted] = field(default_factory=list)
     windows: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     added: list[dict[int, int]] = field(default_factory=list)
-    aborted: list[int] = field(default_factory=list)
+    #: Tags; None: all.
+    aborted: list[int | None] = field(default_factory=list)
     writes: list[tuple[int, int]] = field(default_factory=list)
     popped: int = 0
 
@@ -219,6 +220,11 @@ class FakeEngine:
                     self.popped += 1
             case Register.ABORT:
                 self.aborted.append(data)
+            case Register.ABORT_ALL:
+                self.aborted.append(None)
+            case Register.RESET:
+                if data & 1:
+                    self.reset()
             case Register.DOORBELL:
                 self._ring(data)
             case Register.WINDOW_COMMIT:

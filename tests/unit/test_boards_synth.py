@@ -10,9 +10,12 @@ from tests.unit.boards_workshop import Workshop
 from tests.unit.streams import simulate
 
 from saoffload.boards.bare_chip import bare_chip
+from saoffload.boards.bus_walk import BusWalk
 from saoffload.boards.harness import Harness
 from saoffload.boards.synth import synthesize
 from saoffload.boards.tools import BuildError
+from saoffload.hdl.config import preset
+from saoffload.hdl.table.choice import sa_table
 
 WORD = 5
 
@@ -106,9 +109,6 @@ def measure(workshop, subject="table", **options):
 
 
 def test_a_report_is_the_routed_design_without_the_harness(workshop):
-    from saoffload.hdl.config import preset
-    from saoffload.hdl.table.choice import sa_table
-
     report = measure(workshop)
     harness = Harness(sa_table(preset("tiny")))
     assert report.to_json() == {
@@ -117,6 +117,8 @@ def test_a_report_is_the_routed_design_without_the_harness(workshop):
         "bundles": 8,
         "keys": 8,
         "context_width": 0,
+        "contexts": 1,
+        "line_buffers": 0,
         "device": "LFE5U-85F",
         "lut": 3000 - harness.lut,
         "ff": 4000 - harness.ff,
@@ -159,11 +161,23 @@ def test_what_was_done_is_not_done_again_and_other_sizes_are_other_designs(works
     assert workshop.calls() == ["yosys", "nextpnr1"]
 
 
-def test_an_engine_aims_for_a_clock_of_its_own(workshop):
+@pytest.mark.parametrize("subject", ["walk", "engine"])
+def test_walk_and_engine_aim_for_a_clock_of_their_own(workshop, subject):
     workshop.plan(fmax={"1": 130.0}, constraint=125.0)
-    assert measure(workshop, "engine").clock_mhz == 125.0
+    assert measure(workshop, subject).clock_mhz == 125.0
     workshop.plan(fmax={"1": 130.0}, constraint=100.0)
-    assert measure(workshop, "engine", clock_mhz=100.0).clock_mhz == 100.0
+    assert measure(workshop, subject, clock_mhz=100.0).clock_mhz == 100.0
+
+
+def test_a_walk_is_measured_with_its_read_master(workshop):
+    """What passes between the two is no output of the design; what leaves the read master is."""
+    workshop.plan(fmax={"1": 130.0}, constraint=125.0)
+    report = measure(workshop, "walk", preset="medium")
+    assert (report.subject, report.contexts, report.line_buffers) == ("walk", 4, 1)
+    walk = BusWalk(preset("medium"))
+    assert report.lut == 3000 - Harness(walk).lut
+    assert {"commands", "results", "axi", "lost_id_count"} < set(walk.signature.members)
+    assert not {"reads", "beats", "abandons"} & set(walk.signature.members)
 
 
 def test_the_steps_end_at_their_count(workshop):
@@ -177,7 +191,7 @@ def test_the_steps_end_at_their_count(workshop):
 @pytest.mark.parametrize(
     ("subject", "options", "named"),
     [
-        ("walker", {}, "unknown design 'walker': choose one of table, engine"),
+        ("walker", {}, "unknown design 'walker': choose one of table, walk, engine"),
         ("table", {"preset": "enormous"}, "unknown preset 'enormous'"),
         ("table", {"device": "iCE40UP5K"}, "unknown device 'iCE40UP5K': choose one of LFE5U-25F, LFE5U-85F"),
         ("table", {"seeds": 0}, "seeds must be"),

@@ -26,12 +26,13 @@ def test_identification_and_capabilities(name: str) -> None:
     async def bench(ctx: Any) -> None:
         expected = {
             Register.ID: 0x53414F46,
-            Register.VERSION: 0x0001_0000,
+            Register.VERSION: 0x0001_0001,
             Register.CAPACITY_BUNDLES: config.bundles,
             Register.CAPACITY_KEYS: config.keys,
             Register.TABLE_FEATURES: TableFeaturesFields.INDEX_BITS.put(config.index_bits)
             | TableFeaturesFields.IPV6.put(config.ipv6)
             | TableFeaturesFields.SEED.put(config.hashed is not None)
+            | TableFeaturesFields.RETIRE_WATCH.put(config.watches_retires)
             | TableFeaturesFields.EPOCH_WIDTH.put(config.epoch_width),
             Register.CONTEXT_WIDTH: config.context_width,
             Register.UNRETIRED_LIMIT: config.unretired_limit,
@@ -60,7 +61,7 @@ def test_the_map_is_the_same_for_all_presets(config: EngineConfig) -> None:
         for word in random.sample(range(128), 10):
             assert await bed.try_read(ctx, Memory.ADD_CONTEXT + 4 * word) == (OKAY, 0)
             assert await bed.try_write(ctx, Memory.ADD_CONTEXT + 4 * word, 0xFFFF_FFFF) == OKAY
-        for address in (0x038, 0x05C, 0x07C, 0x0BC, 0x0E0, 0x180, 0x1FC, 0x218, 0x238, 0x260, 0x7FC, 0xA00, 0xFFC):
+        for address in (0x038, 0x064, 0x07C, 0x0E0, 0x180, 0x1FC, 0x218, 0x238, 0x260, 0x7FC, 0xA00, 0xFFC):
             assert await bed.try_read(ctx, address) == (SLVERR, 0)
             assert await bed.try_write(ctx, address, 0xFFFF_FFFF) == SLVERR
         assert await bed.try_write(ctx, Register.TIMEOUT, 0x1234, strobe=0b0111) == SLVERR

@@ -33,7 +33,8 @@ def test_commands_arrive_whole():
     assert (delete.opcode, delete.tag, delete.head) == (Opcode.DELETE_ONE, 0, 0x1_8000_0001)
     assert (flush.opcode, flush.tag) == (Opcode.FLUSH, 5)
     run(driver.commands.abort(5))
-    assert engine.aborted == [5]
+    run(driver.commands.abort_all())
+    assert engine.aborted == [5, None]
 
 
 @pytest.mark.parametrize(

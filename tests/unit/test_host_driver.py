@@ -12,7 +12,7 @@ from saoffload.host.errors import (
     WrongEngineError,
 )
 from saoffload.host.interrupts import Event
-from saoffload.host.register_map import Register
+from saoffload.host.register_map import Register, StatusFields, TableFeaturesFields
 from saoffload.host.transport import AxiResponse, TransportError, UncontendedLock, run
 
 # Identification and start.
@@ -191,3 +191,29 @@ def test_no_offset_stands_in_the_driver_as_a_number():
     for name in ("driver", "table", "windows", "commands", "completions", "counters", "interrupts", "capabilities"):
         text = (folder / f"{name}.py").read_text()
         assert not re.search(r"(read|write)(32|_wide|_all)?\((0x|\d)", text), name
+
+
+def test_a_reset_by_register_voids_everything_and_begins_anew():
+    engine, driver = started(command_clocks=lambda: 10**9)
+    tag = run(driver.commands.submit_walk(8))
+    assert run(driver.reset()) == (tag,)
+    assert (Register.RESET, 1) in engine.writes
+    status = run(driver.status())
+    assert status.is_ready
+    assert not status.is_resetting
+    assert not status.table_was_lost
+    assert driver.completions.outstanding == ()
+
+
+def test_what_the_packet_path_keeps_is_shown():
+    engine, driver = started()
+    engine.words[Register.UNRETIRED_AGE] = 70_000
+    engine.words[Register.TABLE_FEATURES] |= TableFeaturesFields.RETIRE_WATCH.mask
+    engine.pending |= Event.RETIRE_LATE
+    assert run(driver.unretired_age()) == 70_000
+    assert run(driver.identify()).has_retire_watch
+    assert Event.RETIRE_LATE in run(driver.interrupts.pending())
+    engine.words[Register.STATUS] = StatusFields.RETIRE_DUE.mask | StatusFields.RESETTING.mask
+    status = run(driver.status())
+    assert status.retire_is_due
+    assert status.is_resetting

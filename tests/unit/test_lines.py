@@ -15,6 +15,7 @@ from tests.unit.walk_bench import X64, X86, Abi, Fault, Memory
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Status
 from saoffload.hdl.walk.contexts import benefit, line_fetch
+from saoffload.sim.walk_speed.lists import LISTS, MEMORY_BYTES
 
 ABIS = pytest.mark.parametrize("abi", [X64, X86], ids=["x64", "x86"])
 
@@ -240,6 +241,102 @@ def test_a_list_changed_under_the_walker_ends() -> None:
         result = bed.ran[1].result
         assert result["visited"] == len(bed.ran[1].nodes) == len(bed.table.log) <= 400
         assert result["status"] in {Status.OK, Status.MISALIGNED, Status.LOOP, Status.TOO_LONG}
+
+
+@pytest.mark.parametrize("is_down", [False, True], ids=["up", "down"])
+@pytest.mark.parametrize("length", [1, 8, 40, 300, pytest.param(900, marks=pytest.mark.nightly)])
+def test_reads_past_the_end_of_a_list_are_bounded(length: int, is_down: bool) -> None:
+    """None at all for a list too short to pay; no more than the lines that a buffer runs ahead for any other."""
+    memory = Memory()
+    lines = 16
+    bed = Bed(with_lines(lines=lines), memory=memory, live=set(), latency=100)
+    addresses = contiguous(0x8_0000, length, X64, is_down=is_down)
+    ran = walk_one(bed, Command(head=lay_list(memory, addresses)))
+    assert ran.result["visited"] == length
+    used = {word for address in addresses for word in range(address // 8, address // 8 + 3)}
+    words = [start // 8 + number for _, _, start, count in bed.reads.log for number in range(count)]
+    beyond = {word for word in words if word not in used}
+    if length <= benefit.ENOUGH:
+        assert not beyond
+        assert len(words) == 3 * length
+    else:
+        # The line of the last node and that of the first are not all nodes.
+        ahead = lines - 1 - line_fetch.KEPT_BEHIND
+        assert len(beyond) <= 64 * (ahead + 2)
+        # What was read by demand before its line came was read twice.
+        assert len(words) <= 3 * length + 64 * (ahead + 2) + 3 * 3 * benefit.ENOUGH
+
+
+@pytest.mark.parametrize("is_shuffled", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "pattern", [STALL_PATTERNS[0], *(pytest.param(p, marks=pytest.mark.nightly) for p in STALL_PATTERNS[1:])], ids=str
+)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("page_random", "swapped20") else pytest.param(name, marks=pytest.mark.nightly) for name in LISTS],
+)
+def test_lists_of_the_benchmark(name: str, pattern: Any, is_shuffled: bool) -> None:
+    """Node by node, against the walk in Python."""
+    made = LISTS[name](320, 1)
+    config = with_lines(contexts=16 if len(made) > 1 else 3, buffers=2, lines=16, windows=4)
+    memory = Memory()
+    base = 0x1000_0000
+    heads = [
+        lay_list(memory, [base + offset for offset in offsets], handles=range(1000 * number + 1, 1000 * number + 999))
+        for number, offsets in enumerate(made)
+    ]
+    windows = [(base, MEMORY_BYTES, base)]
+    bed = Bed(
+        config,
+        memory=memory,
+        live=set(range(1, 16_000, 3)),
+        is_shuffled=is_shuffled,
+        latency=13,
+        address_stalls=pattern.sink(f"{name} addresses"),
+        beat_stalls=pattern.source(f"{name} beats"),
+    )
+    bed.table.stalls = pattern.sink(f"{name} deletes")
+
+    async def submit(ctx: Any) -> None:
+        await bed.set_windows(ctx, windows)
+        for tag, head in enumerate(heads):
+            command = Command(head=head, windows=tuple(windows))
+            await bed.submit(ctx, tag, command, walk_in_python(command, memory, set()))
+
+    async def collect(ctx: Any) -> None:
+        await bed.collect(ctx, len(heads), pattern.sink(f"{name} results"))
+
+    bed.run(submit, collect, deadline=100_000, drain=400)
+    bed.check()
+    assert sum(len(ran.nodes) for ran in bed.ran.values()) == 320
+
+
+@pytest.mark.usefixtures("eager")
+def test_lists_that_share_nodes_in_lines() -> None:
+    """Two lists with one tail, both read ahead: each visits all its nodes, each handle is found once."""
+    memory = Memory()
+    bed = Bed(with_lines(contexts=2, buffers=2), memory=memory, live=set(range(1, 400)), latency=9)
+    tail = contiguous(0x4_0000, 100, X64)
+    lay_list(memory, tail, handles=range(1, 101))
+    commands = []
+    for number in range(2):
+        start = contiguous(0x2_0000 + 0x1_0000 * number, 30 + number, X64)
+        lay_list(memory, [*start, tail[0]], handles=range(101 + 100 * number, 199 + 100 * number))
+        # The last of these is the tail's first node: it is written again.
+        memory.write(tail[0], X64.node(tail[1], 1))
+        commands.append(Command(head=start[0], windows=(WINDOW,)))
+
+    async def bench(ctx: Any) -> None:
+        await bed.set_windows(ctx, [WINDOW])
+        for tag, command in enumerate(commands):
+            await bed.submit(ctx, tag, command, walk_in_python(command, memory, set()))
+        await bed.collect(ctx, 2)
+
+    bed.run(bench, deadline=20_000, drain=300)
+    bed.check()
+    assert sorted(ran.result["visited"] for ran in bed.ran.values()) == [130, 131]
+    assert sum(ran.result["deleted"] for ran in bed.ran.values()) == 100 + 30 + 31
+    assert any(count == 64 for *_, count in bed.reads.log)
 
 
 @pytest.mark.usefixtures("eager")

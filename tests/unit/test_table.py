@@ -357,7 +357,7 @@ def test_grace_waits_for_key_and_handle_answers_of_before_alone(table: Any, conf
             return bench.graces_answered == count
 
         await bench.grace(ctx)
-        assert await answered(1, clocks=4), "nothing to wait for"
+        assert await answered(1, clocks=6), "nothing to wait for"
         for kind in ("key", "handle"):
             before = bench.graces_answered
             old = await bench.lookup(ctx, kind, Key(1) if kind == "key" else 0, retires=False)
@@ -366,7 +366,7 @@ def test_grace_waits_for_key_and_handle_answers_of_before_alone(table: Any, conf
             assert old["epoch"] != young["epoch"]
             assert await answered(before), f"an old {kind} answer, a miss too, holds the grace period"
             await bench.retire(ctx, kind, old["epoch"])
-            assert await answered(before + 1, clocks=6), "a young answer does not"
+            assert await answered(before + 1, clocks=8), "a young answer does not"
             await bench.retire(ctx, kind, young["epoch"])
 
     run(table, config, script)
@@ -407,7 +407,7 @@ def test_a_retire_without_an_answer_is_reported_and_changes_nothing(table: Any, 
         await ctx.tick().repeat(20)
         assert bench.graces_answered == 0
         await bench.retire(ctx, "key", answer["epoch"])
-        await ctx.tick().repeat(6)
+        await ctx.tick().repeat(8)
         assert bench.graces_answered == 1
 
     run(table, config, script)

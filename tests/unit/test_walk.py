@@ -16,11 +16,18 @@ from saoffload.hdl.layouts import Opcode, Status
 from saoffload.hdl.walk.walk import Walk
 
 SERIAL = replace(preset("small"), contexts=1, line_buffers=0, id_width=2)
-KINDS = {"serial": SERIAL, "contexts": replace(SERIAL, contexts=3)}
-"""What these tests run with: one list at a time is what both can do."""
+KINDS = {
+    "serial": SERIAL,
+    "early": replace(SERIAL, windows=1, asks_early=True),
+    "contexts": replace(SERIAL, contexts=3),
+}
+"""What these tests run with: one list at a time is what all can do."""
 CONFIG = SERIAL
 SERIAL_ONLY = pytest.mark.parametrize("kind", ["serial"], indirect=True)
 """For figures of the serial walker."""
+EARLY_ONLY = pytest.mark.parametrize("kind", ["early"], indirect=True)
+MANY_WINDOWS = pytest.mark.parametrize("kind", ["serial", "contexts"], indirect=True)
+"""For what one window cannot show."""
 
 
 @pytest.fixture(autouse=True, params=KINDS)
@@ -473,6 +480,7 @@ def test_x86_lists_end_below_four_gigabytes() -> None:
     bed.run(bench)
 
 
+@MANY_WINDOWS
 def test_lowest_window_that_holds_the_whole_node_wins() -> None:
     bed = Bed(live=handles(9))
     windows = ((0x5_0000, 0x20, 0xA_0000), (0x5_0000, 0x1000, 0xB_0000), (0x5_0008, 0x1000, 0xC_0008))
@@ -864,6 +872,17 @@ def test_period_of_x86_nodes(latency: int) -> None:
 def test_period_of_x64_nodes_across_pages(latency: int) -> None:
     """Two reads of 3 beats in all: the second in the clock after the last beat of the first."""
     assert periods(X64, latency, [0x2_0FF0 + PAGE * place for place in (5, 0, 9, 3)], reads=2) == {2 * latency + 3}
+
+
+@EARLY_ONLY
+@pytest.mark.parametrize("latency", [1, 2, 13, 100])
+def test_early_walks_take_a_clock_less(latency: int) -> None:
+    """Unless ``Next`` comes in a node's last word only."""
+    places = (5, 0, 9, 3, 7, 1, 2, 40)
+    assert periods(X64, latency, [0x2_0000 + 32 * place for place in places]) == {latency + 2}
+    assert periods(X86, latency, [0x2_0000 + 32 * place for place in places]) == {latency + 1}
+    assert periods(X86, latency, [0x2_0004 + 32 * place for place in places]) == {latency + 3}
+    assert periods(X64, latency, [0x2_0FF0 + PAGE * place for place in places], reads=2) == {2 * latency + 2}
 
 
 def periods(abi: Abi, latency: int, addresses: Sequence[int], *, reads: int = 1) -> set[int]:

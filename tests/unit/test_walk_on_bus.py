@@ -7,40 +7,23 @@ from random import Random
 from typing import Any
 
 import pytest
-from amaranth.hdl import Elaboratable, Module
-from amaranth.lib.wiring import connect
 from tests.unit.streams import receive, send, simulate
 from tests.unit.walk_bench import X64, DeletePort, Memory
 
-from saoffload.hdl.bus.read_master import ReadMaster
-from saoffload.hdl.config import preset
+from saoffload.boards.bus_walk import BusWalk
+from saoffload.hdl.config import EngineConfig, preset
 from saoffload.hdl.layouts import Opcode, Status
-from saoffload.hdl.walk.walk import Walk
 
-CONFIG = replace(preset("small"), contexts=1)
-
-
-class WalkOnBus(Elaboratable):
-    def __init__(self) -> None:
-        self.walk = Walk(CONFIG)
-        self.master = ReadMaster(CONFIG)
-
-    def elaborate(self, _platform: object) -> Module:
-        m = Module()
-        m.submodules.walk = self.walk
-        m.submodules.master = self.master
-        connect(m, self.walk.reads, self.master.requests)
-        connect(m, self.master.beats, self.walk.beats)
-        connect(m, self.walk.abandons, self.master.abandons)
-        m.d.comb += self.walk.busy_ids.eq(self.master.busy_ids)
-        return m
+SERIAL = replace(preset("small"), contexts=1)
+SHARED = replace(preset("small"), contexts=2)
 
 
+@pytest.mark.parametrize(("config", "more"), [(SERIAL, 3), (SHARED, 4)], ids=["serial", "contexts"])
 @pytest.mark.parametrize("latency", [1, 5, 13, 100])
-def test_period_on_axi_is_latency_plus_three(latency: int) -> None:
+def test_period_on_axi(latency: int, config: EngineConfig, more: int) -> None:
     """Scattered x64 nodes, a beat per clock, ``latency`` clocks from the address to the first beat."""
-    dut, memory = WalkOnBus(), Memory()
-    walk, axi = dut.walk, dut.master.axi
+    walk, memory = BusWalk(config), Memory()
+    axi = walk.axi
     addresses = [0x2_0000 + 32 * place for place in Random(1).sample(range(512), 12)]
     for number, (address, next_address) in enumerate(zip(addresses, [*addresses[1:], 0], strict=True)):
         memory.write(address, X64.node(next_address, 0x8000_0000 + number))
@@ -82,5 +65,5 @@ def test_period_on_axi_is_latency_plus_three(latency: int) -> None:
             "fault_address": 0,
         }
 
-    simulate(dut, bench, background=[answer, table.run], deadline=5000)
-    assert {after - before for before, after in pairwise(address_clocks)} == {latency + 3}
+    simulate(walk, bench, background=[answer, table.run], deadline=5000)
+    assert {after - before for before, after in pairwise(address_clocks)} == {latency + more}

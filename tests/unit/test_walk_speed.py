@@ -90,7 +90,8 @@ def test_where_nothing_is_demanded_or_something_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cycles", "bytes_read", "is_met"), [(4, 30, True), (4.01, 30, False), (4, 30.1, False), (1, 1, True)]
+    ("cycles", "bytes_read", "is_met"),
+    [(4, 30, True), (4.01, 30, False), (4, 30.1, False), (1, 1, True), (4.002, 30, True), (4.006, 30, False)],
 )
 def test_a_target_is_met_in_clocks_and_in_bytes(cycles: float, bytes_read: float, is_met: bool) -> None:
     row = Row(list="random", latency=13, engine="saoffload", cycles_per_node=cycles, bytes_per_node=bytes_read)

@@ -12,6 +12,16 @@ from saoffload.hdl.layouts import Abi
 from saoffload.hdl.walk.windows import WindowTable
 
 CONFIG = preset("small")
+KINDS = {"serial": CONFIG, "contexts": replace(CONFIG, contexts=2)}
+"""With contexts the registers of a check stand elsewhere."""
+
+
+@pytest.fixture(autouse=True, params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration that every test here starts from."""
+    monkeypatch.setattr(__name__ + ".CONFIG", KINDS[request.param])
+
+
 TOP = 1 << 64
 Window = tuple[int, int, int]
 
@@ -56,7 +66,8 @@ def place(windows: list[Window], address: int, abi: Abi) -> int | None:
 class Bed:
     """A table, and the rows that must be in it."""
 
-    def __init__(self, config: EngineConfig = CONFIG):
+    def __init__(self, config: EngineConfig | None = None):
+        config = config or CONFIG
         self.config = config
         self.dut = WindowTable(config)
         self.rows: list[Window] = [(0, 0, 0)] * config.windows

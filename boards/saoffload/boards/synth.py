@@ -1,10 +1,12 @@
-"""What the table alone, or a whole engine, takes on a bare FPGA, and how fast it is there."""
+"""What the table alone, the walker alone, or a whole engine takes on a bare FPGA, and how fast it is there."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from amaranth.lib import wiring
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.config import preset as engine_preset
@@ -13,13 +15,23 @@ from saoffload.hdl.table.choice import sa_table
 
 from .bare_chip import bare_chip
 from .build import seeds_from
+from .bus_walk import BusWalk
 from .flow import Flow, Step, prepared
 from .harness import Harness, HarnessTop
 from .reports import RoutedDesign
 from .tools import BuildError
 
-CLOCKS_MHZ = {"table": 150.0, "engine": 125.0}
+CLOCKS_MHZ = {"table": 150.0, "walk": 125.0, "engine": 125.0}
 """What can be measured, and the clock that place and route aims for unless told."""
+
+PLACERS = {"table": "static", "walk": "heap", "engine": "static"}
+"""What places them: see ``flow.prepared``."""
+
+DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
+    "table": sa_table,
+    "walk": BusWalk,
+    "engine": Engine,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +40,15 @@ class SynthReport:
     harness around the design takes.
     """
 
-    #: What was measured: ``table`` or ``engine``.
+    #: What was measured: ``table``, ``walk`` (with its read master) or ``engine``.
     subject: str
     preset: str
     bundles: int
     keys: int
     context_width: int
+    #: Commands that walk at the same time, and how many of them may read lines ahead.
+    contexts: int
+    line_buffers: int
     device: str
     #: Places of 4-input lookup tables that are taken, as such, as carry or as RAM.
     lut: int
@@ -72,9 +87,9 @@ def synthesize(
 
     What was done before, by content, is not done again: everything is kept in a folder of ``out_dir``.
 
-    Parameters: ``subject``, ``table`` or ``engine``; ``bundles`` and ``context_width`` change the preset; ``device``,
-    one of ``bare_chip.DEVICES``; ``clock_mhz``, what to aim for; ``seed``, the first; ``jobs``, seeds at a time, a
-    core and up to 3 GB each; ``progress`` is called as each step begins.
+    Parameters: ``subject``, ``table``, ``walk`` or ``engine``; ``bundles`` and ``context_width`` change the preset;
+    ``device``, one of ``bare_chip.DEVICES``; ``clock_mhz``, what to aim for; ``seed``, the first; ``jobs``, seeds at a
+    time, a core and up to 3 GB each; ``progress`` is called as each step begins.
 
     Raises ``ValueError`` for what there is not, ``BuildError`` when a tool is missing or fails, or when the design does
     not fit with any seed; both messages are one line.
@@ -98,10 +113,10 @@ def synthesize(
 
     try:
         step("describing the hardware")
-        harness = Harness(sa_table(config) if subject == "table" else Engine(config))
+        harness = Harness(DESIGNS[subject](config))
         chip = bare_chip(device, clock_hz=clock_hz)
         flow = Flow(
-            prepared(chip, HarnessTop(harness), is_ecp5=True),
+            prepared(chip, HarnessTop(harness), is_ecp5=True, placer=PLACERS[subject]),
             folder=out_dir.resolve() / f"{device}-{subject}-{config.name}",
             clock_hz=clock_hz,
             cure=f"take a smaller preset than {config.name} if it does not fit",
@@ -131,6 +146,8 @@ def synthesize(
         bundles=config.bundles,
         keys=config.keys,
         context_width=config.context_width,
+        contexts=config.contexts,
+        line_buffers=config.line_buffers,
         device=device,
         lut=routed[best].lut - harness.lut,
         ff=routed[best].ff - harness.ff,

@@ -76,6 +76,9 @@ class EngineConfig:
     windows: int = 4
     #: Commands that walk at the same time. 1 without lines is the small serial walker.
     contexts: int = 1
+    #: The next node is asked for as the last word of the node before it comes, a clock earlier than otherwise. Only
+    #: with one window and one list at a time, where the way from RVALID to ARVALID is short enough.
+    asks_early: bool = False
     #: Contexts that may read whole lines ahead at a time: 0 builds no line buffer.
     line_buffers: int = 0
     #: Lines of 512 bytes that one line buffer holds, a power of two.
@@ -88,6 +91,8 @@ class EngineConfig:
     unretired_limit: int = 4096
     #: Bits of the epoch that a lookup answer carries.
     epoch_width: int = 2
+    #: Counts the age of the oldest epoch that the packet path has not retired, and tells when that is late.
+    watches_retires: bool = True
     #: Bits of the event counters (32 or 64).
     counter_width: int = 64
     #: True builds the comparators as block RAM and keeps the small memories of the table there, too: for parts with few
@@ -123,6 +128,11 @@ class EngineConfig:
             raise ValueError(f"lines must be a power of two, got {self.lines}")
         if self.id_width < self.needed_id_width:
             raise ValueError(f"id_width must be at least {self.needed_id_width}, got {self.id_width}")
+        if self.asks_early and not (self.is_serial and self.windows == 1):
+            raise ValueError(
+                "asks_early is for one window and one list at a time, got it with "
+                f"{self.windows} windows, {self.contexts} contexts, {self.line_buffers} line buffers"
+            )
         if self.hashed is not None:
             self._check_hash(self.hashed)
         if self.counter_width not in (32, 64):
@@ -210,6 +220,7 @@ PRESETS: dict[str, EngineConfig] = {
             completion_depth=4,
             unretired_limit=256,
             epoch_width=1,
+            watches_retires=False,
             counter_width=32,
             prefers_block_ram=True,
         ),

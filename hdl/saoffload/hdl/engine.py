@@ -1,6 +1,6 @@
 """The whole engine: control, walk, bus and table, wired."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -10,6 +10,7 @@ from saoffload.hdl.bus.choice import read_master
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control.bank import ADDRESS_WIDTH
 from saoffload.hdl.control.control import Control
+from saoffload.hdl.soft_reset import SoftReset
 from saoffload.hdl.table.choice import SaTable, sa_table
 from saoffload.hdl.table.signature import TableSignature
 from saoffload.hdl.walk.walk import Walk
@@ -118,7 +119,9 @@ class Engine(wiring.Component):
         config = self._config
         m = Module()
         m.submodules.control = control = Control(config)
-        m.submodules.walk = walk = Walk(config)
+        m.submodules.soft_reset = soft_reset = SoftReset()
+        walk = Walk(config)
+        m.submodules.walk = ResetInserter(soft_reset.do_reset)(walk)
         m.submodules.read_master = master = read_master(config)
         m.submodules.table = table = sa_table(config)
 
@@ -128,7 +131,6 @@ class Engine(wiring.Component):
             (walk, control, "results", "results"),
             (control, walk, "window_writes", "window_writes"),
             (walk, control, "window_write_answers", "window_write_answers"),
-            (walk, master, "reads", "requests"),
             (master, walk, "beats", "beats"),
             (walk, master, "abandons", "abandons"),
             (walk, table, "deletes", "deletes"),
@@ -146,7 +148,15 @@ class Engine(wiring.Component):
 
         # Bare signals: state and strobes, each from its owner.
         wires: tuple[tuple[object, object, tuple[str, ...]], ...] = (
-            (control, walk, ("command_is_aborted", "do_abort", "abort_tag", "window_is_locked", "timeout")),
+            (
+                control,
+                walk,
+                ("command_is_aborted", "do_abort", "abort_tag", "abort_is_all", "window_is_locked", "timeout"),
+            ),
+            (control, soft_reset, ("do_request",)),
+            (master, soft_reset, ("is_awaited",)),
+            (soft_reset, control, ("is_pending", "do_reset")),
+            (soft_reset, table, ("do_reset",)),
             (walk, control, ("abort_is_done", "abort_matches", "is_active", "visited_node")),
             (master, control, ("busy_ids", "lost_id_count", "unknown_beat")),
             (master, walk, ("busy_ids",)),
@@ -162,6 +172,9 @@ class Engine(wiring.Component):
                     "live_keys",
                     "seed_is_open",
                     "bad_retire",
+                    "retire_is_due",
+                    "retire_age",
+                    "retire_is_late",
                 ),
             ),
         )
@@ -170,6 +183,12 @@ class Engine(wiring.Component):
 
         connect(m, flipped(self.s_axil), control.axi)
         connect(m, master.axi, flipped(self.m_axi))
+        m.d.comb += [
+            master.requests.payload.eq(walk.reads.payload),
+            master.requests.valid.eq(walk.reads.valid & soft_reset.may_read),
+            walk.reads.ready.eq(master.requests.ready & soft_reset.may_read),
+            soft_reset.is_offered.eq(master.axi.arvalid & ~master.axi.arready),
+        ]
         m.d.comb += [self.irq.eq(control.irq), self.is_ready.eq(table.is_ready)]
         for name in PACKET_PATH:
             inner, outer = getattr(table, name), flipped(getattr(self, name))

@@ -34,6 +34,8 @@ class Capabilities:
     has_ipv6: bool
     #: Keys are hashed with a seed; else every key is compared.
     has_seed: bool
+    #: The age of unretired answers is counted.
+    has_retire_watch: bool
     epoch_width: int
     context_width: int
     unretired_limit: int
@@ -67,6 +69,7 @@ class Capabilities:
             index_bits=TableFeaturesFields.INDEX_BITS.get(table),
             has_ipv6=bool(TableFeaturesFields.IPV6.get(table)),
             has_seed=bool(TableFeaturesFields.SEED.get(table)),
+            has_retire_watch=bool(TableFeaturesFields.RETIRE_WATCH.get(table)),
             epoch_width=TableFeaturesFields.EPOCH_WIDTH.get(table),
             context_width=await registers.read(Register.CONTEXT_WIDTH),
             unretired_limit=await registers.read(Register.UNRETIRED_LIMIT),
@@ -103,6 +106,10 @@ class EngineStatus:
     walk_is_active: bool
     #: A seed counts at once; else from the next flush on.
     seed_is_open: bool
+    #: A reset was asked for and waits for reads of host memory.
+    is_resetting: bool
+    #: A completion, or an index, waits for the packet path to retire an answer.
+    retire_is_due: bool
 
     @classmethod
     async def read(cls, registers: Registers) -> Self:
@@ -126,4 +133,6 @@ class EngineStatus:
             end_restore_is_busy=is_set(StatusFields.END_RESTORE_BUSY),
             walk_is_active=is_set(StatusFields.WALK_ACTIVE),
             seed_is_open=is_set(StatusFields.SEED_OPEN),
+            is_resetting=is_set(StatusFields.RESETTING),
+            retire_is_due=is_set(StatusFields.RETIRE_DUE),
         )

@@ -90,6 +90,10 @@ class Commands:
         require_bits("tag", tag, TAG_BITS)
         await self._registers.write(Register.ABORT, tag)
 
+    async def abort_all(self) -> None:
+        """Abort every walk and delete, queued or active, whoever submitted it. Their completions still come."""
+        await self._registers.write(Register.ABORT_ALL, 1)
+
     @staticmethod
     def _head(value: int) -> tuple[tuple[Register, int], ...]:
         require_bits("head", value, 64)

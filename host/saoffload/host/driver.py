@@ -25,7 +25,7 @@ from .commands import Commands
 from .completions import Completions
 from .counters import Counters
 from .interrupts import COLLECTED, Event, Interrupts
-from .register_map import Register
+from .register_map import Register, ResetFields
 from .registers import Registers, require_bits
 from .reseed import reseed
 from .table import SEED_BITS, Table
@@ -117,6 +117,13 @@ class Driver:
         """Read IDs out of use because their read timed out and its answer is not complete."""
         return await self.registers.read(Register.LOST_IDS)
 
+    async def unretired_age(self) -> int:
+        """Clocks for which the packet path has kept the oldest answer that a completion or an index waits for; 0 while
+        nothing waits, and where the engine does not count it (``capabilities.has_retire_watch``). A number that grows
+        and grows is a packet path that never retires: completions stay away until it does, nothing else.
+        """
+        return await self.registers.read(Register.UNRETIRED_AGE)
+
     async def set_read_timeout(self, milliseconds: float) -> int:
         """End a walk in TIMEOUT when a read of host memory is not answered within ``milliseconds``; ``WAIT_FOR_EVER``
         turns that off. Returns the clocks set: never fewer than asked for. Raises ``ValueError`` for a time that does
@@ -148,6 +155,16 @@ class Driver:
         await self.interrupts.enable(enabled)
         self._attach(capabilities)
         return void_tags
+
+    async def reset(self, *, timeout_ms: float = DEFAULT_TIMEOUT_MS) -> tuple[int, ...]:
+        """Reset the engine by register, once all reads of host memory under way were answered or timed out, and begin
+        anew as ``recover`` does. Returns the tags that are void. Raises ``WaitTimeoutError`` while a read is neither
+        answered nor timed out, and while one that timed out before still may be answered: its memory stays in use.
+        Answers that the packet path got before are still to be retired: a flush whose completion has come tells that
+        no packet uses a bundle of before.
+        """
+        await self.registers.write(Register.RESET, ResetFields.DO_RESET.mask)
+        return await self.recover(timeout_ms=timeout_ms)
 
     async def reseed(
         self, bundles: Iterable[Bundle], *, seed: int | None = None, timeout_ms: float = DEFAULT_TIMEOUT_MS

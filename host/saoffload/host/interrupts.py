@@ -20,6 +20,8 @@ class Event(IntFlag):
     TABLE_LOST = InterruptStatusFields.TABLE_LOST.mask
     #: A doorbell, a window write or an add was refused.
     REFUSED = InterruptStatusFields.REFUSED.mask
+    #: The packet path keeps an answer that a completion or an index waits for.
+    RETIRE_LATE = InterruptStatusFields.RETIRE_LATE.mask
 
 
 COLLECTED = Event.COMPLETION | Event.TABLE_LOST
@@ -31,6 +33,7 @@ ENABLE_MASK = (
     | InterruptEnableFields.READY.mask
     | InterruptEnableFields.TABLE_LOST.mask
     | InterruptEnableFields.REFUSED.mask
+    | InterruptEnableFields.RETIRE_LATE.mask
 )
 
 

@@ -80,6 +80,17 @@ class Register(IntEnum):
     #: Seed, high. Bits 63:32. Its write sets the whole seed in one clock, with seed_low as last written. A reset sets
     #: 0. The table takes it at once while status.seed_open is 1, else when it is next flushed.
     SEED_HIGH = 0x058
+    #: Reset. A write with do_reset 1 resets the engine, once every read of host memory that is under way was answered
+    #: or timed out; until then status.resetting is 1 and commands are refused with not_ready. After it all is as after
+    #: a reset of the whole: no bundle, no command, no completion, no window, settings at their first values, table_lost
+    #: set, and status.ready 0 until all is scrubbed. Two things go on: lookups that were answered before still have to
+    #: be retired, and no index is issued before they are; read IDs that are lost stay lost until their answer comes.
+    #: Writes while status.resetting is 1 are void.
+    RESET = 0x05C
+    #: Unretired age. Clocks for which the oldest unretired epoch has been the one that completions, or indices, wait
+    #: for. 0 while none is; it stops at 2^32-1. Completions are held back until it is retired, and nothing else: walks,
+    #: deletes and lookups go on. Always 0 when table_features.retire_watch is 0.
+    UNRETIRED_AGE = 0x060
     #: Window base, low. Bits 31:0 of the first list address of the window. The six staged words keep their values; a
     #: write to one while window_status.busy is 1 is refused and counted.
     WINDOW_BASE_LOW = 0x080
@@ -118,6 +129,8 @@ class Register(IntEnum):
     #: Abort. Aborts every walk and delete, queued or active, that carries this tag. A tag that none of them carries is
     #: counted in unknown_aborts and changes nothing; a flush cannot be aborted.
     ABORT = 0x0B8
+    #: Abort all. A write of any value aborts every walk and delete, queued or active.
+    ABORT_ALL = 0x0BC
     #: Completion status. The oldest completion. It stands still until it is popped; all its words are 0 while there is
     #: none.
     COMPLETION_STATUS = 0x0C0
@@ -432,6 +445,8 @@ class TableFeaturesFields:
     IPV6 = Field(8, 1)
     #: 1 when keys are hashed with a seed; 0: every key is compared, and seed_low and seed_high are ignored.
     SEED = Field(9, 1)
+    #: 1 when the age of unretired answers is counted; 0: unretired_age reads 0 and retire_late never comes.
+    RETIRE_WATCH = Field(10, 1)
     #: Bits of the epoch that a lookup answer carries.
     EPOCH_WIDTH = Field(12, 4)
 
@@ -459,7 +474,7 @@ class QueueDepthsFields:
 class StatusFields:
     """Fields of Status."""
 
-    #: The scrub after reset is over: commands and adds are taken.
+    #: The scrub after reset is over, and no reset is pending: commands and adds are taken.
     READY = Field(0, 1)
     #: No command is active and no read is outstanding: only now may host memory be unmapped.
     QUIESCED = Field(1, 1)
@@ -486,6 +501,11 @@ class StatusFields:
     #: The table follows the seed registers: no add has begun since the last reset or flush. While it is 0, a new seed
     #: counts from the next flush on. Always 0 when table_features.seed is 0.
     SEED_OPEN = Field(12, 1)
+    #: A reset was written and waits for the reads of host memory that are under way.
+    RESETTING = Field(13, 1)
+    #: A completion, or an index that shall be issued again, waits for the packet path to retire an answer. For a moment
+    #: in every delete under traffic; for long when the packet path is stuck: see unretired_age.
+    RETIRE_DUE = Field(14, 1)
 
 
 class InterruptStatusFields:
@@ -501,6 +521,8 @@ class InterruptStatusFields:
     TABLE_LOST = Field(3, 1)
     #: A doorbell, a window write or an add was refused.
     REFUSED = Field(4, 1)
+    #: The packet path has kept an answer that a completion or an index waits for, for 65,536 clocks.
+    RETIRE_LATE = Field(5, 1)
 
 
 class InterruptEnableFields:
@@ -516,6 +538,15 @@ class InterruptEnableFields:
     TABLE_LOST = Field(3, 1)
     #: Enables interrupt_status.refused.
     REFUSED = Field(4, 1)
+    #: Enables interrupt_status.retire_late.
+    RETIRE_LATE = Field(5, 1)
+
+
+class ResetFields:
+    """Fields of Reset."""
+
+    #: 1: reset. 0: nothing happens.
+    DO_RESET = Field(0, 1)
 
 
 class WindowStatusFields:

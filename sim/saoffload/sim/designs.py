@@ -32,15 +32,25 @@ def harness_verilog(make: Callable[[EngineConfig], wiring.Component], config: En
     the members of the component, and ``clk`` and ``rst``. All that ``make`` needs stands in its folder.
     """
 
-    def convert(folder: Path) -> None:
-        text = rtlil.convert(make(config), name=TOP, emit_src=False)
-        (folder / "harness.v").write_text(lowered(text))
+    def convert(config: EngineConfig) -> str:
+        return lowered(rtlil.convert(make(config), name=TOP, emit_src=False))
 
-    folder_of_make = Path(str(sys.modules[make.__module__].__file__)).parent
-    sources = [path.read_bytes() for path in sorted(folder_of_make.glob("*.py"))]
-    return (
-        cached("harness", digest(make.__qualname__, repr(config), *sources, *_sources()), convert) / "harness.v"
-    ).read_text()
+    return _made_once(make, convert, config)
+
+
+def surrounded_verilog(make: Callable[[EngineConfig], str], config: EngineConfig) -> str:
+    """The Verilog that ``make`` writes. All that it needs stands in its folder."""
+    return _made_once(make, make, config)
+
+
+def _made_once(make: Callable[..., object], convert: Callable[[EngineConfig], str], config: EngineConfig) -> str:
+    def write(folder: Path) -> None:
+        (folder / "harness.v").write_text(convert(config))
+
+    folder = Path(str(sys.modules[make.__module__].__file__)).parent
+    sources = [path.read_bytes() for path in sorted(folder.glob("*.*")) if path.suffix in (".py", ".v")]
+    key = digest(make.__qualname__, repr(config), *sources, *_sources())
+    return (cached("harness", key, write) / "harness.v").read_text()
 
 
 def _sources() -> list[str | bytes]:

@@ -41,6 +41,9 @@ _BINARY = "simulation"
 _POLL_SECONDS = 0.1
 _SHOWN_LOG = 4000
 
+COMPILING = "compile"
+"""How the text of every step begins that compiles something."""
+
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, how much of it is done, and of how much (0: unknown)."""
 
@@ -79,10 +82,12 @@ def build(
     top: str,
     simulator: str = "verilator",
     waves: str | None = None,
+    shows_memories: bool = False,
     progress: Progress | None = None,
 ) -> Simulation:
     """The simulation of this Verilog, built now unless the cache has it. Only the ports of ``top`` can be seen by
-    benches: that lets the simulator optimise all the rest.
+    benches: that lets the simulator optimise all the rest. With ``shows_memories`` every memory can be read and
+    written, too.
 
     Raises ``SimulatorError`` when a tool is missing or fails, ``ValueError`` for a simulator or format unknown to us.
     """
@@ -91,6 +96,8 @@ def build(
     if waves is not None and waves not in WAVE_FORMATS:
         raise ValueError(f"waves must be one of {', '.join(WAVE_FORMATS)}, got {waves!r}")
     report = progress or _ignore
+    if shows_memories:
+        verilog = _MEMORY.sub(r"\1 /* verilator public_flat_rw */;", verilog)
     if simulator == "icarus":
         return _build_icarus(verilog, top, waves, find_icarus(), report)
     return _build_verilator(verilog, top, waves, find_verilator(), report)
@@ -149,14 +156,14 @@ def _build_verilator(verilog: str, top: str, waves: str | None, tools: Verilator
         _execute(make, folder, tools.environment, "the C++ compiler")
 
     def build_runtime(folder: Path) -> None:
-        report("compile the simulator's library (once per machine)", 0, 0)
+        report(f"{COMPILING} the simulator's library", 0, 0)
         compile_design(folder, f"module {top}(a);\n  input a;\nendmodule\n", None)
         _keep(folder, "verilated*.o")
 
     def build_design(folder: Path) -> None:
         # What comes from the simulator alone is half of the work for a small design, and the same for all.
         runtime = cached("runtime", digest(*identity), build_runtime)
-        report("compile the design", 0, 0)
+        report(f"{COMPILING} the design", 0, 0)
         compile_design(folder, verilog, runtime)
         _keep(folder, _BINARY)
 
@@ -168,7 +175,7 @@ def _build_icarus(verilog: str, top: str, waves: str | None, tools: Icarus, repo
     source = f"`timescale 1ps / 1ps\n{verilog}"
 
     def build_design(folder: Path) -> None:
-        report("compile the design", 0, 0)
+        report(f"{COMPILING} the design", 0, 0)
         (folder / "design.v").write_text(source)
         (folder / "dump.v").write_text(_ICARUS_DUMP.replace("TOP", top))
         # With a newer standard, `always @*` does not run at time 0 and values stay unknown.
@@ -199,6 +206,10 @@ def _visible_ports(verilog: str, top: str) -> str:
     ports = re.findall(r"^\s*(?:input|output)\s+(?:wire\s+|reg\s+)?(?:\[\d+:\d+\]\s*)?(\w+)\s*;", body, re.MULTILINE)
     lines = (f'public_flat_rw -module "{top}" -var "{port}"\n' for port in ports)
     return "`verilator_config\n" + "".join(lines)
+
+
+# A register of the Verilog that is an array of words.
+_MEMORY = re.compile(r"^(  reg (?:\[\d+:0\] )?\w+ \[\d+:0\]);", re.MULTILINE)
 
 
 def _execute(command: list[str], folder: Path, environment: dict[str, str], name: str) -> None:

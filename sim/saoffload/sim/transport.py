@@ -1,4 +1,6 @@
-"""The host driver's way into a simulation: AXI4-Lite through cocotbext-axi, under cocotb's scheduler."""
+"""The host driver's way into a simulation, under cocotb's scheduler: AXI4-Lite through cocotbext-axi, or what a bench
+brings itself.
+"""
 
 import logging
 from contextlib import AbstractAsyncContextManager
@@ -16,37 +18,17 @@ ACCESS_CLOCKS = 10_000
 """Clocks after which an access without an answer is an error: far beyond what the engine promises."""
 
 
-class CocotbTransport(Transport):
-    """Registers through ``master``, one access after the other or several coroutines at once. ``irq`` is the engine's
-    interrupt line, None when the bench has none; ``clock_period_ns`` is the period of the engine's clock.
-
-    Raises ``TransportError`` for every response but OKAY, and, without a response, when none came within
-    ``ACCESS_CLOCKS`` or the bus was reset meanwhile. Time is simulated time.
+class SimulatedTransport(Transport):
+    """Everything of a transport in a simulation but the accesses. ``irq`` is the engine's interrupt line, None when the
+    bench has none; ``clock_period_ns`` is the period of the engine's clock. Time is simulated time.
     """
 
-    def __init__(self, master: AxiLiteMaster, *, clock_period_ns: float, irq: LogicObject | None = None) -> None:
+    def __init__(self, *, clock_period_ns: float, irq: LogicObject | None = None) -> None:
         if clock_period_ns <= 0:
             raise ValueError(f"clock_period_ns must be above 0, got {clock_period_ns}")
-        self._master = master
         self._irq = irq
-        self._access_ns = ACCESS_CLOCKS * clock_period_ns
         self.poll_interval = POLL_CLOCKS * clock_period_ns * 1e-9
         self.has_interrupt = irq is not None
-        # One line of log per access would take longer than the access.
-        for port in (master.read_if, master.write_if):
-            if port is not None:
-                port.log.setLevel(logging.WARNING)
-
-    async def read32(self, address: int) -> int:
-        """The register at byte ``address``."""
-        check_access(address)
-        answer = await self._within_bounds("read", address, self._master.read(address, WORD_BYTES))
-        return int.from_bytes(answer.data, "little")
-
-    async def write32(self, address: int, data: int) -> None:
-        """Write the register at byte ``address``, all four bytes."""
-        check_access(address, data)
-        await self._within_bounds("write", address, self._master.write(address, data.to_bytes(WORD_BYTES, "little")))
 
     def now(self) -> float:
         """Simulated seconds."""
@@ -67,6 +49,40 @@ class CocotbTransport(Transport):
         """A lock of cocotb's scheduler."""
         return Lock()
 
+    @staticmethod
+    def _timer(seconds: float) -> Timer:
+        # A timer of nothing is an error to the simulator; a femtosecond rounds up to one step of any precision.
+        return Timer(max(round(seconds * 1e15), 1), "fs", round_mode="ceil")
+
+
+class CocotbTransport(SimulatedTransport):
+    """Registers through ``master``, one access after the other or several coroutines at once. ``irq`` and
+    ``clock_period_ns``: see ``SimulatedTransport``.
+
+    Raises ``TransportError`` for every response but OKAY, and, without a response, when none came within
+    ``ACCESS_CLOCKS`` or the bus was reset meanwhile.
+    """
+
+    def __init__(self, master: AxiLiteMaster, *, clock_period_ns: float, irq: LogicObject | None = None) -> None:
+        super().__init__(clock_period_ns=clock_period_ns, irq=irq)
+        self._master = master
+        self._access_ns = ACCESS_CLOCKS * clock_period_ns
+        # One line of log per access would take longer than the access.
+        for port in (master.read_if, master.write_if):
+            if port is not None:
+                port.log.setLevel(logging.WARNING)
+
+    async def read32(self, address: int) -> int:
+        """The register at byte ``address``."""
+        check_access(address)
+        answer = await self._within_bounds("read", address, self._master.read(address, WORD_BYTES))
+        return int.from_bytes(answer.data, "little")
+
+    async def write32(self, address: int, data: int) -> None:
+        """Write the register at byte ``address``, all four bytes."""
+        check_access(address, data)
+        await self._within_bounds("write", address, self._master.write(address, data.to_bytes(WORD_BYTES, "little")))
+
     async def _within_bounds(self, operation: str, address: int, access: Any) -> Any:
         try:
             answer = await with_timeout(access, self._access_ns, "ns")
@@ -77,8 +93,3 @@ class CocotbTransport(Transport):
         if answer.resp != AxiResponse.OKAY:
             raise TransportError(operation, address, AxiResponse(answer.resp))
         return answer
-
-    @staticmethod
-    def _timer(seconds: float) -> Timer:
-        # A timer of nothing is an error to the simulator; a femtosecond rounds up to one step of any precision.
-        return Timer(max(round(seconds * 1e15), 1), "fs", round_mode="ceil")

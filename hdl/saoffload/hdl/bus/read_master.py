@@ -1,6 +1,6 @@
 """Reads of host memory: requests go out on AXI4, beats come back, and nobody waits for ever."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,6 +41,8 @@ class ReadMaster(wiring.Component):
         Bit n is 1 from the clock after ARVALID rose for ID n to the clock of its RLAST.
     lost_id_count : ``Out``
         How many IDs are lost, one clock late.
+    is_awaited : ``Out(1)``
+        A read is on offer, or outstanding and not lost; one clock late.
     unknown_beat : ``Out(1)``
         Strobe: a beat of an ID with no read outstanding came and was dropped.
     axi : ``Out(Axi4ReadSignature)``
@@ -61,6 +63,7 @@ class ReadMaster(wiring.Component):
     abandons: stream.Interface
     busy_ids: Signal
     lost_id_count: Signal
+    is_awaited: Signal
     unknown_beat: Signal
 
     def __init__(self, config: EngineConfig):
@@ -72,6 +75,7 @@ class ReadMaster(wiring.Component):
                 "abandons": In(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
                 "busy_ids": Out(2**config.id_width),
                 "lost_id_count": Out(range(2**config.id_width + 1)),
+                "is_awaited": Out(1),
                 "unknown_beat": Out(1),
                 "axi": Out(
                     Axi4ReadSignature(
@@ -145,6 +149,8 @@ class ReadMaster(wiring.Component):
         with m.If(axi.arvalid):
             m.d.sync += self.busy_ids.bit_select(request.id, 1).eq(1)
 
+        is_awaited = Cat(read.is_outstanding & read.remaining_count.any() for read in reads_q).any()
+        m.d.sync += self.is_awaited.eq(axi.arvalid | is_awaited)
         is_lost = [read.is_outstanding & ~read.remaining_count.any() for read in reads_q]
         m.d.sync += self.lost_id_count.eq(sum(is_lost) + is_offer_abandoned_q)
         return m

@@ -43,6 +43,8 @@ class RegisterBank(wiring.Component):
     address, write_data : Out
         Those of the port.
     external_data : ``In(32)``
+    do_reset : ``In(1)``
+        ``settings`` become what they are after a reset.
 
     Latency 1 clock, one access per clock.
     """
@@ -71,6 +73,7 @@ class RegisterBank(wiring.Component):
                 "address": Out(ADDRESS_WIDTH),
                 "write_data": Out(32),
                 "external_data": In(32),
+                "do_reset": In(1),
             }
         )
 
@@ -92,6 +95,13 @@ class RegisterBank(wiring.Component):
                     m.d.comb += [is_mapped.eq(1), self.writes[memory.name].eq(port.do_write)]
 
         m.d.sync += [port.is_mapped.eq(is_mapped), read_word_q.eq(read_word)]
+        with m.If(self.do_reset):
+            m.d.sync += [
+                self.settings[register.name][field.name].eq(field.reset)
+                for register in self._registers
+                if _has(register, "rw")
+                for field in register.fields
+            ]
         m.d.comb += [
             port.read_data.eq(read_word_q | self.external_data),
             self.address.eq(port.address),

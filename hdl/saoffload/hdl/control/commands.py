@@ -38,7 +38,7 @@ class CommandQueue(wiring.Component):
 
     An abort takes effect two clocks after ``do_abort``, in the clock of ``do_mark``: it marks every queued command of
     its tag, the one that is offered too; a command that is taken in that clock is the taker's to mark. ``do_find`` says
-    that the queue holds the tag.
+    that the queue holds the tag. With ``abort_is_all`` every tag is meant.
 
     What the driver does comes at most in every fourth clock, and ``write_data`` stands until the next: an abort has
     found what it looks for before anything can be staged or submitted.
@@ -54,6 +54,8 @@ class CommandQueue(wiring.Component):
         What is staged, the doorbell's bits, or the tag to abort.
     do_stage_tag, do_stage_head_low, do_stage_head_high, do_stage_budget, do_ring, do_abort : ``In(1)``
         One of them in four clocks.
+    abort_is_all : ``In(1)``
+        Belongs to ``do_abort``: whatever waits is aborted.
     is_ready : ``In(1)``
         Commands are refused while it is 0.
     may_flush : ``In(1)``
@@ -68,8 +70,8 @@ class CommandQueue(wiring.Component):
         The command and, beside it, its mark. The mark may rise while the command waits.
     result : ``Out(DoorbellResult)``
         What became of the last doorbell, from the clock after it.
-    do_refuse, do_mark, do_find, is_full, is_empty : ``Out(1)``
-        ``is_empty``: no command is accepted and not yet taken.
+    do_refuse, do_mark, mark_is_all, do_find, is_full, is_empty : ``Out(1)``
+        ``mark_is_all`` belongs to ``do_mark``. ``is_empty``: no command is accepted and not yet taken.
 
     Three clocks from a doorbell to the offer; one command every 3 clocks.
     """
@@ -88,6 +90,7 @@ class CommandQueue(wiring.Component):
                 "do_stage_budget": In(1),
                 "do_ring": In(1),
                 "do_abort": In(1),
+                "abort_is_all": In(1),
                 "is_ready": In(1),
                 "may_flush": In(1),
                 "do_flush": Out(1),
@@ -99,6 +102,7 @@ class CommandQueue(wiring.Component):
                 "result": Out(DoorbellResult),
                 "do_refuse": Out(1),
                 "do_mark": Out(1),
+                "mark_is_all": Out(1),
                 "do_find": Out(1),
                 "is_full": Out(1),
                 "is_empty": Out(1),
@@ -238,6 +242,8 @@ class CommandQueue(wiring.Component):
         tags = []
 
         m.d.sync += [reads_second.eq(self.do_abort), self.do_mark.eq(reads_second)]
+        with m.If(self.do_abort):
+            m.d.sync += self.mark_is_all.eq(self.abort_is_all)
         for number in range(slot_count // 2):
             m.submodules[f"tags_{number}"] = pair = BlockMemory(
                 width=TAG_BITS, depth=4, in_block_ram=self._in_block_ram
@@ -254,8 +260,8 @@ class CommandQueue(wiring.Component):
                 pair.read_address.eq(Cat(write_row[0], write_row[-1])),
                 pair.do_read.eq(1),
                 is_match.eq(pair.read_data == self.write_data),
-                is_found[first].eq(is_match_q & is_waiting[first]),
-                is_found[second].eq(is_match & is_waiting[second]),
+                is_found[first].eq((is_match_q | self.mark_is_all) & is_waiting[first]),
+                is_found[second].eq((is_match | self.mark_is_all) & is_waiting[second]),
             ]
             with m.If(self.do_abort):
                 m.d.comb += pair.read_address.eq(Cat(Const(0, 1), read_row[-1] ^ (read_slot > first)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -10,6 +10,7 @@ from saoffload.hdl import layouts
 from saoffload.hdl.bus.axi4 import Axi4LiteSignature
 from saoffload.hdl.bus.lite_slave import LiteSlave
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.retire_watch import AGE_BITS
 
 from .adds import DESTINATION_WORDS, Adds
 from .bank import ADDRESS_WIDTH, RegisterBank
@@ -23,7 +24,7 @@ from .seed import SeedRegister
 from .windows import WORD_NAMES, WindowStaging
 
 #: Sources of interrupts, in the order of their bits.
-INTERRUPTS = ("completion", "add_done", "ready", "table_lost", "refused")
+INTERRUPTS = ("completion", "add_done", "ready", "table_lost", "refused", "retire_late")
 
 #: Words of the completion at the queue's head, in the order of their registers.
 COMPLETION_WORDS = ("status", "tag", "visited", "deleted", "not_found", "fault_low", "fault_high")
@@ -66,7 +67,11 @@ class Control(wiring.Component):
         The registers of ``registers.rdl``.
     irq : ``Out(1)``
         High while an enabled interrupt stands.
-    commands, command_is_aborted, do_abort, abort_tag, abort_is_done, abort_matches, results
+    do_request, is_pending, do_reset
+        To and from the soft reset. While it is pending commands are refused as before ``is_ready``; in the clock of
+        ``do_reset`` everything here begins anew but the AXI port, and what a register access of that clock asks for
+        is void.
+    commands, command_is_aborted, do_abort, abort_tag, abort_is_all, abort_is_done, abort_matches, results
         To and from the walker; ``abort_matches`` belongs to the clock of ``abort_is_done``, which comes before the next
         ``do_abort``.
     window_writes, window_write_answers, window_is_locked, timeout
@@ -86,6 +91,8 @@ class Control(wiring.Component):
         Strobes of the packet path, to be counted.
     bad_retire : ``In(2)``
         Strobes too, one for each kind of lookup.
+    retire_is_due, retire_age, retire_is_late : In
+        What the packet path has kept, and a strobe when that is late.
     handle_deleted, handle_not_found : ``In(1)``
         Strobes of the walker's deletes, to be counted.
     completion_is_posted, flush_is_reported : ``Out(1)``
@@ -116,10 +123,14 @@ class Control(wiring.Component):
             {
                 "axi": In(Axi4LiteSignature(address_width=ADDRESS_WIDTH)),
                 "irq": Out(1),
+                "do_request": Out(1),
+                "is_pending": In(1),
+                "do_reset": In(1),
                 "commands": Out(stream.Signature(layouts.COMMAND)),
                 "command_is_aborted": Out(1),
                 "do_abort": Out(1),
                 "abort_tag": Out(layouts.TAG_BITS),
+                "abort_is_all": Out(1),
                 "abort_is_done": In(1),
                 "abort_matches": In(1),
                 "results": In(stream.Signature(layouts.COMPLETION)),
@@ -154,6 +165,9 @@ class Control(wiring.Component):
                 "handle_hit": In(1),
                 "handle_wait": In(1),
                 "bad_retire": In(2),
+                "retire_is_due": In(1),
+                "retire_age": In(AGE_BITS),
+                "retire_is_late": In(1),
                 "handle_deleted": In(1),
                 "handle_not_found": In(1),
                 "completion_is_posted": Out(1),
@@ -166,18 +180,21 @@ class Control(wiring.Component):
         m = Module()
         m.submodules.slave = slave = LiteSlave(address_width=ADDRESS_WIDTH)
         m.submodules.bank = bank = RegisterBank()
-        m.submodules.queue = queue = CommandQueue(config)
-        m.submodules.flush = flush = Flush(config)
-        m.submodules.completions = completions = Completions(config)
-        m.submodules.windows = windows = WindowStaging(config)
-        m.submodules.adds = adds = Adds(config)
-        m.submodules.end_restore = end_restore = Request()
-        m.submodules.interrupts = interrupts = Interrupts(
-            width=len(INTERRUPTS), init=1 << INTERRUPTS.index("table_lost")
-        )
-        m.submodules.counters = counters = EventCounters(
+        queue, flush, completions = CommandQueue(config), Flush(config), Completions(config)
+        windows, adds, end_restore = WindowStaging(config), Adds(config), Request()
+        interrupts = Interrupts(width=len(INTERRUPTS), init=1 << INTERRUPTS.index("table_lost"))
+        counters = EventCounters(
             count=len(COUNTERS), width=config.counter_width, twice=(COUNTERS.index("bad_retires"),)
         )
+        begins_anew = ResetInserter(self.do_reset)
+        m.submodules.queue = begins_anew(queue)
+        m.submodules.flush = begins_anew(flush)
+        m.submodules.completions = begins_anew(completions)
+        m.submodules.windows = begins_anew(windows)
+        m.submodules.adds = begins_anew(adds)
+        m.submodules.end_restore = begins_anew(end_restore)
+        m.submodules.interrupts = begins_anew(interrupts)
+        m.submodules.counters = begins_anew(counters)
         parts = _Parts(bank, queue, flush, completions, windows, adds, end_restore, interrupts, counters)
 
         connect(m, flipped(self.axi), slave.axi)
@@ -187,6 +204,8 @@ class Control(wiring.Component):
             self.timeout.eq(bank.settings.timeout.value),
             self.irq.eq(interrupts.irq),
             end_restore.do_request.eq(bank.writes.end_restore),
+            self.do_request.eq(bank.writes.reset & bank.write_data[0]),
+            bank.do_reset.eq(self.do_reset),
             bank.external_data.eq(completions.read_data | counters.read_data),
         ]
         self._connect_commands(m, parts)
@@ -212,8 +231,9 @@ class Control(wiring.Component):
             queue.do_stage_head_high.eq(bank.writes.command_head_high),
             queue.do_stage_budget.eq(bank.writes.command_budget),
             queue.do_ring.eq(bank.writes.doorbell),
-            queue.do_abort.eq(bank.writes.abort),
-            queue.is_ready.eq(self.is_ready),
+            queue.do_abort.eq(bank.writes.abort | bank.writes.abort_all),
+            queue.abort_is_all.eq(bank.writes.abort_all),
+            queue.is_ready.eq(self.is_ready & ~self.is_pending),
             # The last free place goes to a flush. No command begins while a window is being written.
             queue.may_flush.eq(completions.may_reserve & ~flush.is_active),
             queue.may_offer.eq(completions.may_reserve & ~queue.do_flush & ~parts.windows.is_busy),
@@ -223,6 +243,7 @@ class Control(wiring.Component):
             self.command_is_aborted.eq(queue.command_is_aborted),
             self.do_abort.eq(queue.do_mark),
             self.abort_tag.eq(bank.write_data),
+            self.abort_is_all.eq(queue.mark_is_all),
         ]
 
     def _connect_completions(self, m: Module, parts: "_Parts") -> None:
@@ -277,7 +298,8 @@ class Control(wiring.Component):
         m.d.comb += bank.values.status.seed_open.eq(self.seed_is_open)
         if self._config.hashed is None:
             return
-        m.submodules.seed = seed = SeedRegister()
+        seed = SeedRegister()
+        m.submodules.seed = ResetInserter(self.do_reset)(seed)
         m.d.comb += [
             seed.write_data.eq(bank.write_data),
             seed.do_stage_low.eq(bank.writes.seed_low),
@@ -295,6 +317,7 @@ class Control(wiring.Component):
             "ready": self.is_ready & ~was_ready_q,
             "table_lost": self.table_is_damaged,
             "refused": parts.queue.do_refuse | parts.windows.do_refuse | parts.adds.do_refuse,
+            "retire_late": self.retire_is_late,
         }
         m.d.comb += [
             interrupts.events.eq(Cat(events[name] for name in INTERRUPTS)),
@@ -308,10 +331,10 @@ class Control(wiring.Component):
 
     def _connect_counters(self, m: Module, parts: "_Parts") -> None:
         bank, counters = parts.bank, parts.counters
-        # The walker says some clocks later whether it is meant.
-        was_queued_q = Signal()
+        # The walker says some clocks later whether it is meant. An abort of all names nothing that could be unknown.
+        is_known_q = Signal()
         with m.If(self.do_abort):
-            m.d.sync += was_queued_q.eq(parts.queue.do_find)
+            m.d.sync += is_known_q.eq(parts.queue.do_find | self.abort_is_all)
         events = {
             "key_lookups": self.key_lookup,
             "key_hits": self.key_hit,
@@ -326,7 +349,7 @@ class Control(wiring.Component):
             "refused_doorbells": parts.queue.do_refuse,
             "refused_windows": parts.windows.do_refuse,
             "refused_adds": parts.adds.do_refuse,
-            "unknown_aborts": self.abort_is_done & ~was_queued_q & ~self.abort_matches,
+            "unknown_aborts": self.abort_is_done & ~is_known_q & ~self.abort_matches,
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
         }
@@ -344,7 +367,9 @@ class Control(wiring.Component):
         values, windows, adds = parts.bank.values, parts.windows, parts.adds
         status = values.status
         m.d.comb += [
-            status.ready.eq(self.is_ready),
+            status.ready.eq(self.is_ready & ~self.is_pending),
+            status.resetting.eq(self.is_pending),
+            status.retire_due.eq(self.retire_is_due),
             status.quiesced.eq(self._is_quiesced(parts)),
             status.restoring.eq(self.is_restoring),
             status.table_lost.eq(parts.interrupts.status[INTERRUPTS.index("table_lost")]),
@@ -369,6 +394,7 @@ class Control(wiring.Component):
             values.live_bundles.value.eq(self.live_bundles),
             values.live_keys.value.eq(self.live_keys),
             values.lost_ids.value.eq(self.lost_id_count),
+            values.unretired_age.value.eq(self.retire_age),
         ]
 
     def _show_capabilities(self, m: Module, parts: "_Parts") -> None:
@@ -380,6 +406,7 @@ class Control(wiring.Component):
             values.table_features.ipv6.eq(config.ipv6),
             values.table_features.seed.eq(config.hashed is not None),
             values.table_features.epoch_width.eq(config.epoch_width),
+            values.table_features.retire_watch.eq(config.watches_retires),
             values.context_width.value.eq(config.context_width),
             values.unretired_limit.value.eq(config.unretired_limit),
             values.bus_features.data_width.eq(config.data_width),

@@ -51,7 +51,7 @@ REGISTERS: tuple[Register, ...] = (
         0x004,
         is_external=False,
         fields=(
-            Field("minor", 0, 16, "constant", 0x0),
+            Field("minor", 0, 16, "constant", 0x1),
             Field("major", 16, 16, "constant", 0x1),
         ),
     ),
@@ -79,6 +79,7 @@ REGISTERS: tuple[Register, ...] = (
             Field("index_bits", 0, 5, "r", 0x0),
             Field("ipv6", 8, 1, "r", 0x0),
             Field("seed", 9, 1, "r", 0x0),
+            Field("retire_watch", 10, 1, "r", 0x0),
             Field("epoch_width", 12, 4, "r", 0x0),
         ),
     ),
@@ -175,6 +176,8 @@ REGISTERS: tuple[Register, ...] = (
             Field("end_restore_busy", 10, 1, "r", 0x0),
             Field("walk_active", 11, 1, "r", 0x0),
             Field("seed_open", 12, 1, "r", 0x0),
+            Field("resetting", 13, 1, "r", 0x0),
+            Field("retire_due", 14, 1, "r", 0x0),
         ),
     ),
     Register(
@@ -187,6 +190,7 @@ REGISTERS: tuple[Register, ...] = (
             Field("ready", 2, 1, "w1c", 0x0),
             Field("table_lost", 3, 1, "w1c", 0x1),
             Field("refused", 4, 1, "w1c", 0x0),
+            Field("retire_late", 5, 1, "w1c", 0x0),
         ),
     ),
     Register(
@@ -199,6 +203,7 @@ REGISTERS: tuple[Register, ...] = (
             Field("ready", 2, 1, "rw", 0x0),
             Field("table_lost", 3, 1, "rw", 0x0),
             Field("refused", 4, 1, "rw", 0x0),
+            Field("retire_late", 5, 1, "rw", 0x0),
         ),
     ),
     Register(
@@ -231,6 +236,22 @@ REGISTERS: tuple[Register, ...] = (
         is_external=False,
         fields=(
             Field("value", 0, 32, "w", 0x0),
+        ),
+    ),
+    Register(
+        "reset",
+        0x05C,
+        is_external=False,
+        fields=(
+            Field("do_reset", 0, 1, "w", 0x0),
+        ),
+    ),
+    Register(
+        "unretired_age",
+        0x060,
+        is_external=False,
+        fields=(
+            Field("value", 0, 32, "r", 0x0),
         ),
     ),
     Register(
@@ -353,6 +374,14 @@ REGISTERS: tuple[Register, ...] = (
         is_external=False,
         fields=(
             Field("value", 0, 32, "w", 0x0),
+        ),
+    ),
+    Register(
+        "abort_all",
+        0x0BC,
+        is_external=False,
+        fields=(
+            Field("ignored", 0, 32, "w", 0x0),
         ),
     ),
     Register(

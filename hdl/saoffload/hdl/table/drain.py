@@ -1,9 +1,9 @@
 """Which lookup answers are still in use: epochs, their counts, and grace periods."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
@@ -36,6 +36,53 @@ class UnretiredLimit(wiring.Component):
         return m
 
 
+class GraceTickets(wiring.Component):
+    """Keeps the grace requests of one requester and answers each, in order, when the oldest epoch has passed it.
+
+    Parameters: ``depth`` requests may be unanswered; ``sequence_bits`` of an epoch's number.
+
+    Members: ``graces``, ``grace_answers``: as of ``EpochDrain``. ``current``, ``oldest``: epochs.
+
+    Latency: an answer comes 3 clocks after its epoch was passed; one every third clock.
+    """
+
+    graces: stream.Interface
+    grace_answers: stream.Interface
+
+    def __init__(self, *, depth: int, sequence_bits: int):
+        grace = stream.Signature(layouts.NOTHING, always_ready=True)
+        self._depth = depth
+        super().__init__(
+            {
+                "graces": In(grace),
+                "grace_answers": Out(grace),
+                "current": In(sequence_bits),
+                "oldest": In(sequence_bits),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.tickets = tickets = SyncFIFO(width=len(self.current), depth=self._depth)
+        age = (self.oldest - tickets.r_data)[: len(self.current)]
+        # Subtracted in one clock, judged in the next and taken in the third: only then does the next ticket show.
+        age_q = Signal.like(age)
+        is_known = Signal()
+        has_passed = Signal()
+        m.d.sync += [
+            age_q.eq(age),
+            is_known.eq(tickets.r_rdy & ~has_passed),
+            has_passed.eq(is_known & ~has_passed & (age_q != 0) & ~age_q[-1]),
+        ]
+        m.d.comb += [
+            tickets.w_data.eq(self.current),
+            tickets.w_en.eq(self.graces.valid),
+            tickets.r_en.eq(has_passed),
+            self.grace_answers.valid.eq(has_passed),
+        ]
+        return m
+
+
 class EpochDrain(wiring.Component):
     """Answers a grace request once every lookup answered before it was taken is retired.
 
@@ -47,11 +94,13 @@ class EpochDrain(wiring.Component):
     Parameters: ``config`` (epoch width, unretired limit), ``depths``: grace requests that each requester may have
     unanswered.
 
-    Members: ``epoch``: what an answer given in this clock carries. ``did_answer[kind]``: an answer of this kind is
-    given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or ``bad_retire``:
-    one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once.
+    Members: ``do_forget``: whoever asked for grace periods forgets them, so none is answered any more; answers and
+    epochs stay as they are. ``epoch``: what an answer given in this clock carries. ``did_answer[kind]``: an answer of
+    this kind is given in this clock. ``retires[kind]``; in the next clock ``did_retire[kind]``: it was counted, or
+    ``bad_retire``: one strobe per kind. ``graces[n]``, ``grace_answers[n]``: always taken at once. ``retire_is_due``: a
+    closed epoch is not empty, so that what was asked for waits; ``oldest_is_new``: strobe, the oldest epoch is passed.
 
-    Latency: with nothing unretired, a grace request is answered 4 clocks after it was taken.
+    Latency: with nothing unretired, a grace request is answered 6 clocks after it was taken.
     """
 
     KINDS = 2
@@ -65,6 +114,7 @@ class EpochDrain(wiring.Component):
         grace = stream.Signature(layouts.NOTHING, always_ready=True)
         super().__init__(
             {
+                "do_forget": In(1),
                 "epoch": Out(config.epoch_width),
                 "did_answer": In(1).array(self.KINDS),
                 "retires": In(retires).array(self.KINDS),
@@ -72,6 +122,8 @@ class EpochDrain(wiring.Component):
                 "graces": In(grace).array(len(depths)),
                 "grace_answers": Out(grace).array(len(depths)),
                 "bad_retire": Out(self.KINDS),
+                "retire_is_due": Out(1),
+                "oldest_is_new": Out(1),
             }
         )
 
@@ -79,8 +131,8 @@ class EpochDrain(wiring.Component):
         m = Module()
         ring = 1 << self._config.epoch_width
         # Epochs are numbered so far that a ticket cannot be mistaken: it is at most the whole ring ahead of the oldest
-        # epoch, and, as a passed ticket leaves in two clocks and one epoch ends per clock, at most twice ``depth`` + 2
-        # behind.
+        # epoch, and, as a passed ticket leaves in three clocks and an epoch takes two to end, at most twice
+        # ``depth`` + 2 behind.
         sequence_bits = max(ring, 2 * (max(self._depths) + 2)).bit_length() + 1
         current = Signal(sequence_bits)
         oldest = Signal(sequence_bits)
@@ -95,15 +147,26 @@ class EpochDrain(wiring.Component):
         # it is closed and both kinds are empty.
         asked = Cat(grace.valid for grace in self.graces).any()
         is_asked = Signal()
-        can_close = (current - oldest)[:sequence_bits] < ring - 1
-        m.d.sync += is_asked.eq((is_asked | asked) & ~can_close)
-        with m.If((is_asked | asked) & can_close):
+        # Known a clock ahead, so not in the clock after one has closed.
+        can_close = Signal(init=1)
+        closes = (is_asked | asked) & can_close
+        m.d.sync += [
+            can_close.eq(((current - oldest)[:sequence_bits] < ring - 1) & ~closes),
+            is_asked.eq((is_asked | asked) & ~can_close),
+        ]
+        with m.If(closes):
             m.d.sync += current.eq(current + 1)
-        with m.If((oldest != current) & Cat(empty).all()):
+        m.d.comb += self.retire_is_due.eq(oldest != current)
+        m.d.sync += self.oldest_is_new.eq(self.retire_is_due & Cat(empty).all() & ~self.oldest_is_new)
+        with m.If(self.oldest_is_new):
             m.d.sync += oldest.eq(oldest + 1)
 
         for number, depth in enumerate(self._depths):
-            self._elaborate_requester(m, number, depth, current, oldest)
+            tickets = GraceTickets(depth=depth, sequence_bits=sequence_bits)
+            m.submodules[f"tickets_{number}"] = ResetInserter(self.do_forget)(tickets)
+            m.d.comb += [tickets.current.eq(current), tickets.oldest.eq(oldest)]
+            connect(m, flipped(self.graces[number]), tickets.graces)
+            connect(m, tickets.grace_answers, flipped(self.grace_answers[number]))
         return m
 
     def _elaborate_counts(self, m: Module, kind: int) -> Signal:
@@ -138,18 +201,3 @@ class EpochDrain(wiring.Component):
         is_empty = Signal(ring, name=f"is_empty_{kind}")
         m.d.comb += is_empty.eq(was_empty & ~answered)
         return is_empty
-
-    def _elaborate_requester(self, m: Module, number: int, depth: int, current: Signal, oldest: Signal) -> None:
-        """Keep the tickets of one requester and answer each when the oldest epoch has passed it."""
-        tickets = SyncFIFO(width=len(current), depth=depth)
-        m.submodules[f"tickets_{number}"] = tickets
-        age = (oldest - tickets.r_data)[: len(current)]
-        # Judged in one clock and taken in the next, in which the next ticket does not yet show.
-        has_passed = Signal(name=f"has_passed_{number}")
-        m.d.sync += has_passed.eq((age != 0) & ~age[-1] & tickets.r_rdy & ~has_passed)
-        m.d.comb += [
-            tickets.w_data.eq(current),
-            tickets.w_en.eq(self.graces[number].valid),
-            tickets.r_en.eq(has_passed),
-            self.grace_answers[number].valid.eq(has_passed),
-        ]

@@ -10,6 +10,7 @@ from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 
 from .drain import EpochDrain, UnretiredLimit
+from .retire_watch import AGE_BITS, RetireWatch
 
 KINDS = ("key", "handle")
 """The two kinds of lookups, in the order in which the drain numbers them."""
@@ -26,7 +27,9 @@ class PacketPath(wiring.Component):
 
     Members: the packet path's streams and strobes of ``TableSignature``. Per kind, K being ``key`` or ``handle``:
     ``K_do_request`` with ``K``: to the lookup; ``K_did_answer`` with ``K_answer``: from it, a fixed number of clocks
-    later (its epoch is not looked at, and without ``hit`` nothing else is). ``gate_is_closed``. ``graces[n]``,
+    later (its epoch is not looked at, and without ``hit`` nothing else is). ``gate_is_closed``. ``do_forget``,
+    ``retire_is_due``: see ``EpochDrain``; ``retire_age``, ``retire_is_late``: see ``RetireWatch``, 0 without one.
+    ``graces[n]``,
     ``grace_answers[n]``: of ``COMPLETIONS``, of which ``config.completion_depth`` may be unanswered, and of ``REUSE``,
     one at a time.
 
@@ -49,7 +52,11 @@ class PacketPath(wiring.Component):
         grace = stream.Signature(layouts.NOTHING, always_ready=True)
         members = {
             "gate_is_closed": In(1),
+            "do_forget": In(1),
             "bad_retire": Out(len(KINDS)),
+            "retire_is_due": Out(1),
+            "retire_age": Out(AGE_BITS),
+            "retire_is_late": Out(1),
             "graces": In(grace).array(2),
             "grace_answers": Out(grace).array(2),
         }
@@ -94,7 +101,17 @@ class PacketPath(wiring.Component):
             self.key.eq(self.key_requests.payload),
             self.handle.eq(self.handle_requests.payload.handle),
             self.bad_retire.eq(drain.bad_retire),
+            self.retire_is_due.eq(drain.retire_is_due),
+            drain.do_forget.eq(self.do_forget),
         ]
+        if self._config.watches_retires:
+            m.submodules.watch = watch = RetireWatch()
+            m.d.comb += [
+                watch.is_due.eq(drain.retire_is_due),
+                watch.is_new.eq(drain.oldest_is_new),
+                self.retire_age.eq(watch.age),
+                self.retire_is_late.eq(watch.is_late),
+            ]
         for requester in (COMPLETIONS, REUSE):
             connect(m, flipped(self.graces[requester]), drain.graces[requester])
             connect(m, drain.grace_answers[requester], flipped(self.grace_answers[requester]))
@@ -118,6 +135,8 @@ def connect_packet_path(m: Module, path: PacketPath, table: Any, *, key_lookup: 
             getattr(path, f"{kind}_did_answer").eq(lookup.did_answer),
             getattr(path, f"{kind}_answer").eq(lookup.answer),
         ]
-    m.d.comb += table.bad_retire.eq(path.bad_retire)
+    m.d.comb += path.do_forget.eq(table.do_reset)
+    for name in ("bad_retire", "retire_is_due", "retire_age", "retire_is_late"):
+        m.d.comb += getattr(table, name).eq(getattr(path, name))
     connect(m, flipped(table.graces), path.graces[COMPLETIONS])
     connect(m, path.grace_answers[COMPLETIONS], flipped(table.grace_answers))

@@ -6,6 +6,11 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 
+from .retire_watch import AGE_BITS
+
+RESET_TO_MISS = 3
+"""Clocks after ``do_reset`` from which on every lookup is answered with a miss."""
+
 
 class TableSignature(wiring.Signature):
     """Ports of an SA table, seen from the table.
@@ -41,6 +46,13 @@ class TableSignature(wiring.Signature):
     - ``seed``: of the hash, where there is one. Followed while ``seed_is_open``: after a reset or a flush until the
       first add begins; from then on it may change without effect, until the next flush.
 
+    - ``do_reset``: all begins as after a reset, but for the packet path: lookups under way are answered, what was
+      answered is still to be retired, and no index is issued before it is. Grace periods asked for are forgotten.
+      Lookups answered ``RESET_TO_MISS`` clocks after it or later miss.
+
+    ``retire_is_due``: an answer that a grace period waits for is not retired; ``retire_age``, ``retire_is_late``: see
+    ``RetireWatch`` (0 unless ``config.watches_retires``).
+
     State: ``is_ready`` after the reset scrub, ``is_restoring``, ``live_bundles``, ``live_keys``,
     ``seed_is_open``. ``is_damaged``: strobe, stored bits were found to have flipped. ``moved``: strobe, a key was
     displaced by another (never, in a table that displaces none): what an add costs depends on these.
@@ -68,6 +80,10 @@ class TableSignature(wiring.Signature):
                 "grace_answers": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "seed": In(layouts.SEED_BITS),
                 "seed_is_open": Out(1),
+                "do_reset": In(1),
+                "retire_is_due": Out(1),
+                "retire_age": Out(AGE_BITS),
+                "retire_is_late": Out(1),
                 "is_ready": Out(1),
                 "is_restoring": Out(1),
                 "add_is_waiting": Out(1),

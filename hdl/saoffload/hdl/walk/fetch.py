@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.layouts import Abi, FetchOutcome
+from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Abi, FetchOutcome
 
 from .ids import IdPicker
 from .timer import TIMEOUT_BITS, Timer
@@ -49,13 +49,16 @@ class SerialFetch(wiring.Component):
         Bit n is 1 from the clock after a read of ID n is offered until it can be used again.
     timeout : ``In(32)``
         In clocks; 0 means never.
+    next_ahead : ``Out(64)``
+        With ``asks_early``: ``Next`` of the node under way from the clock of its beat on, one before ``nodes`` has it.
     is_cancelled : ``In(1)``
         While 1 no read begins: a node that needs one to begin is ``TIMEOUT``. A read on offer or under way is ended.
 
     A read is offered in the clock of its node's request. A node is handed over in the clock of its last beat if it is
     good and its ``Next`` came in an earlier beat, else 1 clock later. The next request is taken in the clock after:
-    L+3 clocks per x64 node at L clocks from ``AR`` to the first beat. The second read of a node is offered in the clock
-    after the final beat of the first.
+    L+3 clocks per x64 node at L clocks from ``AR`` to the first beat. With ``asks_early`` it is taken in the very clock
+    in which a good node is handed over with its last beat: L+2 clocks. The second read of a node is offered in the
+    clock after the final beat of the first.
     """
 
     requests: stream.Interface
@@ -65,6 +68,7 @@ class SerialFetch(wiring.Component):
     abandons: stream.Interface
     busy_ids: Signal
     timeout: Signal
+    next_ahead: Signal
     is_cancelled: Signal
 
     def __init__(self, config: EngineConfig):
@@ -78,6 +82,7 @@ class SerialFetch(wiring.Component):
                 "abandons": Out(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
                 "busy_ids": In(2**config.id_width),
                 "timeout": In(TIMEOUT_BITS),
+                "next_ahead": Out(LIST_ADDRESS_BITS),
                 "is_cancelled": In(1),
             }
         )
@@ -175,6 +180,9 @@ class SerialFetch(wiring.Component):
                 beat_count_q.eq(Mux(is_x86_q | position_q[0], 1, 2)),
             ]
 
+        m.d.comb += self.next_ahead.eq(node.next)
+        do_chain = Signal()
+
         def end_node(outcome: ValueLike) -> None:
             m.d.sync += outcome_q.eq(outcome)
             m.next = "DELIVER"
@@ -221,6 +229,11 @@ class SerialFetch(wiring.Component):
                     with m.Elif(~is_x86_q | is_odd_q):
                         with m.If(position_q == 1):
                             m.d.sync += node.next.eq(Mux(is_x86_q, low, beat.data))
+                    if self._config.asks_early:
+                        with m.If(position_q == 0):
+                            m.d.comb += self.next_ahead.eq(high)
+                        with m.Elif((~is_x86_q | is_odd_q) & (position_q == 1)):
+                            m.d.comb += self.next_ahead.eq(Mux(is_x86_q, low, beat.data))
                 with m.If(self.beats.valid & beat.is_final):
                     with m.If(beat.failed | has_failed_q):
                         end_node(FetchOutcome.BUS_ERROR)
@@ -233,6 +246,10 @@ class SerialFetch(wiring.Component):
                         m.d.comb += [self.nodes.valid.eq(1), is_direct_node.eq(1)]
                         with m.If(self.nodes.ready):
                             m.next = "IDLE"
+                            if self._config.asks_early:
+                                with m.If(self.requests.valid & can_begin):
+                                    m.d.comb += [is_direct.eq(1), do_chain.eq(1), timer.do_start.eq(1)]
+                                    begin_node()
                         with m.Else():
                             end_node(read_outcome)
                 with m.Elif(timer.is_expired):
@@ -252,6 +269,10 @@ class SerialFetch(wiring.Component):
                 m.d.comb += self.nodes.valid.eq(1)
                 with m.If(self.nodes.ready):
                     m.next = "IDLE"
+
+        # The node that follows at once begins as any other, whatever the beat of this clock did.
+        with m.If(do_chain):
+            m.d.sync += [position_q.eq(0), has_failed_q.eq(0)]
         return m
 
     def _first_beat_count(self) -> Value:

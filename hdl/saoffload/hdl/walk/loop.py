@@ -1,6 +1,6 @@
 """Whether a walk has come back to where it was: Brent's loop detection, one saved address."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,6 +31,8 @@ class LoopDetector(wiring.Component):
         Strobe: ``node_address`` is that of the walk's next node, to be saved if its number is a power of two.
     visited_count : ``In(32)``
         Nodes of this walk before that one, as it stands in the clock before ``do_save``.
+    is_ahead : ``In(1)``
+        Belongs to ``visited_count``: the node before that one is not counted in it yet.
     node_address : ``In(64)``
     next_address : ``In(64)``
         The address to judge. Means nothing unless it is a multiple of 4 and in a window.
@@ -44,6 +46,7 @@ class LoopDetector(wiring.Component):
     do_start: Signal
     do_save: Signal
     visited_count: Signal
+    is_ahead: Signal
     node_address: Signal
     next_address: Signal
     is_met: Signal
@@ -56,6 +59,7 @@ class LoopDetector(wiring.Component):
                 "do_start": In(1),
                 "do_save": In(1),
                 "visited_count": In(COUNT_BITS),
+                "is_ahead": In(1),
                 "node_address": In(LIST_ADDRESS_BITS),
                 "next_address": In(LIST_ADDRESS_BITS),
                 "is_met": Out(1),
@@ -67,11 +71,14 @@ class LoopDetector(wiring.Component):
         saved_address = Signal(self._kept.stop - self._kept.start)
         has_saved = Signal()
         is_due = Signal(init=1)
+        count = self.visited_count
 
         m.d.sync += [
             self.is_met.eq(has_saved & (saved_address == self.next_address[self._kept])),
-            # Before node 2**k the count is 2**k - 1: no 1 stands above a 0.
-            is_due.eq(~(self.visited_count[1:] & ~self.visited_count[:-1]).any()),
+            # Before node 2**k the count is 2**k - 1: no 1 stands above a 0. One less ends in 0.
+            is_due.eq(
+                Mux(self.is_ahead, ~(count[0] | (count[2:] & ~count[1:-1]).any()), ~(count[1:] & ~count[:-1]).any())
+            ),
         ]
         with m.If(self.do_save):
             m.d.sync += has_saved.eq(1)

@@ -19,7 +19,9 @@ class SerialWalk(WalkComponent):
     config : :class:`EngineConfig`
 
     One list at a time. At L clocks from ``AR`` to the first beat, and a beat per clock, an x64 node takes L+3 clocks,
-    an x86 node L+2 at a multiple of 8 and L+3 elsewhere; one across 4 KB of bus address waits for memory twice.
+    an x86 node L+2 at a multiple of 8 and L+3 elsewhere. With ``asks_early`` an x64 node takes L+2 clocks and an x86
+    node at a multiple of 8 L+1; then ARVALID is combinational from RVALID, RLAST and RRESP. A node across 4 KB of bus
+    address waits for memory twice.
     """
 
     def elaborate(self, _platform: object) -> Module:
@@ -31,7 +33,7 @@ class SerialWalk(WalkComponent):
         connect(m, walker.check, windows.check)
         connect(m, walker.node_requests, fetch.requests)
         connect(m, fetch.nodes, walker.nodes)
-        m.d.comb += fetch.is_cancelled.eq(walker.is_aborted)
+        m.d.comb += [fetch.is_cancelled.eq(walker.is_aborted), walker.next_ahead.eq(fetch.next_ahead)]
 
         connect(m, flipped(self.commands), walker.commands)
         connect(m, walker.results, flipped(self.results))
@@ -47,6 +49,7 @@ class SerialWalk(WalkComponent):
             walker.command_is_aborted.eq(self.command_is_aborted),
             walker.do_abort.eq(self.do_abort),
             walker.abort_tag.eq(self.abort_tag),
+            walker.abort_is_all.eq(self.abort_is_all),
             self.abort_matches.eq(walker.abort_matches),
             self.is_active.eq(walker.is_active),
             self.visited_handle.eq(walker.deletes.payload.handle),

@@ -23,11 +23,11 @@ class WalkSignature(wiring.Signature):
     commands : ``In(stream of layouts.COMMAND)``
     command_is_aborted : ``In(1)``
         Belongs to the command on offer: it was aborted in the queue.
-    do_abort, abort_tag : ``In(1)``, ``In(32)``
-        Strobe, at most in every fourth clock: abort what carries this tag, also the command that is taken in this
-        clock.
+    do_abort, abort_tag, abort_is_all : ``In(1)``, ``In(32)``, ``In(1)``
+        Strobe, at most in every fourth clock: abort what carries this tag, or all that there is, also the command that
+        is taken in this clock.
     abort_is_done, abort_matches : ``Out(1)``
-        Strobe, 1 to 3 clocks after ``do_abort``; with it ``abort_matches``: an active command carries ``abort_tag`` and
+        Strobe, 1 to 4 clocks after ``do_abort``; with it ``abort_matches``: an active command carries ``abort_tag`` and
         will be ABORTED for it.
     results : ``Out(stream of layouts.COMPLETION)``
         One per command, in any order, once all its deletes are answered. ``fault_address`` is 0 unless a list address
@@ -62,6 +62,7 @@ class WalkSignature(wiring.Signature):
                 "command_is_aborted": In(1),
                 "do_abort": In(1),
                 "abort_tag": In(TAG_BITS),
+                "abort_is_all": In(1),
                 "abort_is_done": Out(1),
                 "abort_matches": Out(1),
                 "results": Out(stream.Signature(layouts.COMPLETION)),
@@ -94,6 +95,7 @@ class WalkComponent(wiring.Component):
     command_is_aborted: Signal
     do_abort: Signal
     abort_tag: Signal
+    abort_is_all: Signal
     abort_is_done: Signal
     abort_matches: Signal
     results: stream.Interface

@@ -1,6 +1,6 @@
 """The list logic: what is read next, what is deleted, and how a walk ends."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,13 +43,15 @@ class Walker(wiring.Component):
     deletes : ``Out(stream of layouts.DELETE_REQUEST)``
     delete_answers : ``In(stream of layouts.DELETE_ANSWER, always_ready=True)``
         One per delete, in order, in a later clock.
-    do_abort, abort_tag : ``In(1)``, ``In(32)``
-        Strobe: abort what carries this tag, also the command that is taken in this clock.
+    do_abort, abort_tag, abort_is_all : ``In(1)``, ``In(32)``, ``In(1)``
+        Strobe: abort what carries this tag, or whatever there is, also the command that is taken in this clock.
     abort_matches : ``Out(1)``
         In the clock after ``do_abort``: the active walk carries ``abort_tag`` and will be ABORTED.
     check : ``Out(WindowCheckSignature)``
     node_requests : ``Out(stream of layouts.node_request)``
     nodes : ``In(stream of layouts.NODE)``
+    next_ahead : ``In(64)``
+        With ``asks_early``: see :class:`.SerialFetch`.
     is_aborted : ``Out(1)``
         The active command was aborted: no read may begin.
     is_active : ``Out(1)``
@@ -57,7 +59,8 @@ class Walker(wiring.Component):
     visited_node, visited_address : ``Out(1)``, ``Out(64)``
         Strobe: a node was visited, and its list address. A DELETE counts as one, at address 0.
 
-    A head is asked for 2 clocks after its command was taken, a node 1 clock after the node before it was; a result is
+    A head is asked for 2 clocks after its command was taken, a node 1 clock after the node before it was, or, with
+    ``asks_early``, in the same clock; a result is
     offered 2 clocks after the last node was taken, or later if deletes are unanswered.
     """
 
@@ -68,10 +71,12 @@ class Walker(wiring.Component):
     delete_answers: stream.Interface
     do_abort: Signal
     abort_tag: Signal
+    abort_is_all: Signal
     abort_matches: Signal
     check: wiring.PureInterface
     node_requests: stream.Interface
     nodes: stream.Interface
+    next_ahead: Signal
     is_aborted: Signal
     is_active: Signal
     visited_node: Signal
@@ -88,10 +93,12 @@ class Walker(wiring.Component):
                 "delete_answers": In(stream.Signature(layouts.DELETE_ANSWER, always_ready=True)),
                 "do_abort": In(1),
                 "abort_tag": In(TAG_BITS),
+                "abort_is_all": In(1),
                 "abort_matches": Out(1),
                 "check": Out(WindowCheckSignature(config)),
                 "node_requests": Out(stream.Signature(layouts.node_request(config))),
                 "nodes": In(stream.Signature(layouts.NODE)),
+                "next_ahead": In(LIST_ADDRESS_BITS),
                 "is_aborted": Out(1),
                 "is_active": Out(1),
                 "visited_node": Out(1),
@@ -117,25 +124,37 @@ class Walker(wiring.Component):
         is_drained = Signal()
         self._add_deletes(m, do_start=do_start, do_visit=do_visit, can_visit=can_visit, is_drained=is_drained)
 
+        # The node behind the one that is visited in this clock is asked for at once. It is judged by then, if its
+        # address came before the last beat; the fetch takes no request in this clock otherwise.
+        is_early = self._config.asks_early
+        can_ask_early = Signal()
+        do_ask_early = Signal()
+        do_ask = self.node_requests.valid & self.node_requests.ready
+        m.d.comb += do_ask_early.eq(can_ask_early & self.node_requests.ready)
+        if is_early:
+            m.d.comb += loop.do_save.eq(do_ask)
+        else:
+            # A clock late is early enough: no node comes back in the clock after its request.
+            m.d.sync += loop.do_save.eq(do_ask)
+
         # Judging takes 1 clock. It begins while the node before is still being checked, with its `Next` as fetched.
         is_waiting_q = Signal()
         is_null_q = Signal()
         is_misaligned_q = Signal()
         is_too_long_q = Signal()
         m.d.comb += [
-            self.check.address.eq(Mux(is_waiting_q, node.next, address_q)),
+            self.check.address.eq(Mux(is_waiting_q, self.next_ahead if is_early else node.next, address_q)),
             self.check.abi.eq(abi_q),
             budget.budget.eq(command.budget),
             budget.is_loading.eq(self.commands.ready),
             budget.do_visit.eq(do_visit),
             loop.do_start.eq(do_start),
             loop.visited_count.eq(result.visited),
-            loop.node_address.eq(address_q),
+            loop.node_address.eq(Mux(do_ask_early, node.next, address_q)),
+            loop.is_ahead.eq(is_waiting_q if is_early else 0),
             loop.next_address.eq(self.check.address),
         ]
         m.d.sync += [
-            # A clock late is early enough: no node comes back in the clock after its request.
-            loop.do_save.eq(self.node_requests.valid & self.node_requests.ready),
             is_null_q.eq(self.check.address == 0),
             is_misaligned_q.eq(self.check.address[:2].any() | ((abi_q == Abi.X64) & self.check.address[2])),
         ]
@@ -144,7 +163,7 @@ class Walker(wiring.Component):
         is_undecided = Signal()
         is_meant = Signal()
         is_meant_q = Signal()
-        m.d.comb += is_meant.eq(self.do_abort & is_undecided & (self.abort_tag == tag_q))
+        m.d.comb += is_meant.eq(self.do_abort & is_undecided & self._names(tag_q))
         m.d.sync += is_meant_q.eq(is_meant)
         with m.If(is_meant):
             m.d.sync += self.is_aborted.eq(1)
@@ -164,7 +183,7 @@ class Walker(wiring.Component):
                         address_q.eq(Mux(command.opcode == Opcode.DELETE, 0, command.head)),
                         is_at_head_q.eq(1),
                         is_too_long_q.eq(0),
-                        self.is_aborted.eq(self.command_is_aborted | (self.do_abort & (self.abort_tag == command.tag))),
+                        self.is_aborted.eq(self.command_is_aborted | (self.do_abort & self._names(command.tag))),
                     ]
                     with m.If(command.opcode == Opcode.DELETE):
                         m.next = "DELETE"
@@ -228,6 +247,13 @@ class Walker(wiring.Component):
                             is_at_head_q.eq(0),
                         ]
                         m.next = "DECIDE"
+                        if is_early:
+                            m.d.comb += can_ask_early.eq(
+                                self.check.is_allowed & ~(is_null_q | is_misaligned_q | budget.is_last | loop.is_met)
+                            )
+                            with m.If(do_ask_early):
+                                m.d.sync += is_waiting_q.eq(1)
+                                m.next = "WAIT"
 
             with m.State("REPORT"):
                 m.d.comb += self.results.valid.eq(is_drained)
@@ -238,6 +264,7 @@ class Walker(wiring.Component):
             # What DECIDE finds last, said flat: this is the way from `Next` to ARVALID.
             self.node_requests.valid.eq(
                 fsm.ongoing("ASK")
+                | can_ask_early
                 | (
                     fsm.ongoing("DECIDE")
                     & self.check.is_allowed
@@ -259,6 +286,10 @@ class Walker(wiring.Component):
             result.fault_address.eq(address_q),
         ]
         return m
+
+    def _names(self, tag: Value) -> Value:
+        """Whether the abort means what carries this tag."""
+        return Value.cast(self.abort_is_all | (self.abort_tag == tag))
 
     def _add_deletes(
         self, m: Module, *, do_start: Signal, do_visit: Signal, can_visit: Signal, is_drained: Signal

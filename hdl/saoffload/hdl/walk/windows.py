@@ -108,21 +108,23 @@ class WindowTable(wiring.Component):
         is_x86 = check.abi == Abi.X86
 
         # Below 2**32 - 12 as an x86 node must start: in the low 32 bits, and not in their last word.
-        is_in_abi = Signal()
-        m.d.comb += is_in_abi.eq(~is_x86 | (~check.address[32:].any() & ~check.address[3:32].all()))
+        is_far = self._noted(m, "is_far_q", check.address[32:].any())
+        is_in_last_word = self._noted(m, "is_in_last_word_q", check.address[3:32].all())
+        is_in_abi = ~self._noted(m, "is_x86_q", is_x86) | (~is_far & ~is_in_last_word)
 
         bus_address = Signal.like(check.bus_address)
         bus_addresses_q = []
-        holds_q = []
+        holds = []
         for number, window_q in enumerate(windows_q):
-            hold_q = Signal(name=f"hold_{number}_q")
             bus_page_q = Signal(self._config.address_width - PAGE_BITS, name=f"bus_page_{number}_q")
-            m.d.sync += [
-                hold_q.eq(window_q.is_on & is_in_abi & self._is_inside(word, is_x86, window_q)),
-                bus_page_q.eq(page + window_q.page_offset),
-            ]
-            holds_q.append(hold_q)
+            m.d.sync += bus_page_q.eq(page + window_q.page_offset)
             bus_addresses_q.append(bus_page_q)
+            is_on = self._noted(m, f"is_on_{number}_q", window_q.is_on)
+            holds.append(is_on & is_in_abi & self._is_inside(m, number, word, is_x86, window_q))
+        holds_q = holds
+        if self._config.is_serial:
+            holds_q = [Signal(name=f"hold_{number}_q") for number in range(len(holds))]
+            m.d.sync += [hold_q.eq(hold) for hold_q, hold in zip(holds_q, holds, strict=True)]
 
         in_page_q = Signal(PAGE_BITS)
         m.d.sync += in_page_q.eq(check.address[:PAGE_BITS])
@@ -132,19 +134,32 @@ class WindowTable(wiring.Component):
                 m.d.comb += [bus_address[PAGE_BITS:].eq(bus_page_q), check.window.eq(number)]
         m.d.comb += [check.is_allowed.eq(Cat(holds_q).any()), check.bus_address.eq(bus_address)]
 
-    def _is_inside(self, word: Value, is_x86: Value, window: data.View) -> Value:
+    def _is_inside(self, m: Module, number: int, word: Value, is_x86: Value, window: data.View) -> Value:
         """Whether ``word`` lies from the window's first to its last word for a node of this ABI."""
         # Subtractions, as sums with a complement. The carry into the last of them makes "beyond" (x86) "at or beyond".
         past_first = (Cat(Const(1, 1), word) + Cat(Const(1, 1), window.not_first_word))[1:]
         past_last = (Cat(~is_x86, word[: self._low_bits]) + Cat(~is_x86, window.not_last_x86_low))[1:]
-        is_below_end = ~past_last[self._low_bits]
+        is_below_end = self._noted(m, f"is_below_end_{number}_q", ~past_last[self._low_bits])
         if self._low_bits == WORD_BITS:
-            return past_first[WORD_BITS] & is_below_end
+            return self._noted(m, f"is_behind_start_{number}_q", past_first[WORD_BITS]) & is_below_end
         # Nearer to the first word than the bus is large: so the upper bits are those of the first word, or 1 more. They
         # say whether the end, which may have 1 more too, is still far, to be looked at, or behind.
-        is_near = ~past_first[self._low_bits : WORD_BITS].any()
-        is_in_first_part = word[self._low_bits] != window.not_first_word[self._low_bits]
-        return is_near & Mux(is_in_first_part, window.crosses | is_below_end, window.crosses & is_below_end)
+        is_near = self._noted(m, f"is_near_{number}_q", ~past_first[self._low_bits : WORD_BITS].any())
+        is_in_first_part = self._noted(
+            m, f"is_in_first_part_{number}_q", word[self._low_bits] != window.not_first_word[self._low_bits]
+        )
+        crosses = self._noted(m, f"crosses_{number}_q", window.crosses)
+        return is_near & Mux(is_in_first_part, crosses | is_below_end, crosses & is_below_end)
+
+    def _noted(self, m: Module, name: str, value: Value) -> Value:
+        """What a check comes to is told by a register at the end of its clock, in the smallest space. With contexts,
+        which have no room for it in that clock, the registers stand behind the sums.
+        """
+        if self._config.is_serial:
+            return value
+        noted = Signal(name=name)
+        m.d.sync += noted.eq(value)
+        return noted
 
     def _add_writes(self, m: Module, windows_q: data.View) -> None:
         config = self._config

@@ -72,7 +72,7 @@ extern "C" {
 #define SAOFFLOAD__VERSION__MINOR_bm 0xffff
 #define SAOFFLOAD__VERSION__MINOR_bp 0
 #define SAOFFLOAD__VERSION__MINOR_bw 16
-#define SAOFFLOAD__VERSION__MINOR_reset 0x0
+#define SAOFFLOAD__VERSION__MINOR_reset 0x1
 #define SAOFFLOAD__VERSION__MAJOR_bm 0xffff0000
 #define SAOFFLOAD__VERSION__MAJOR_bp 16
 #define SAOFFLOAD__VERSION__MAJOR_bw 16
@@ -98,6 +98,9 @@ extern "C" {
 #define SAOFFLOAD__TABLE_FEATURES__SEED_bm 0x200
 #define SAOFFLOAD__TABLE_FEATURES__SEED_bp 9
 #define SAOFFLOAD__TABLE_FEATURES__SEED_bw 1
+#define SAOFFLOAD__TABLE_FEATURES__RETIRE_WATCH_bm 0x400
+#define SAOFFLOAD__TABLE_FEATURES__RETIRE_WATCH_bp 10
+#define SAOFFLOAD__TABLE_FEATURES__RETIRE_WATCH_bw 1
 #define SAOFFLOAD__TABLE_FEATURES__EPOCH_WIDTH_bm 0xf000
 #define SAOFFLOAD__TABLE_FEATURES__EPOCH_WIDTH_bp 12
 #define SAOFFLOAD__TABLE_FEATURES__EPOCH_WIDTH_bw 4
@@ -196,6 +199,12 @@ extern "C" {
 #define SAOFFLOAD__STATUS__SEED_OPEN_bm 0x1000
 #define SAOFFLOAD__STATUS__SEED_OPEN_bp 12
 #define SAOFFLOAD__STATUS__SEED_OPEN_bw 1
+#define SAOFFLOAD__STATUS__RESETTING_bm 0x2000
+#define SAOFFLOAD__STATUS__RESETTING_bp 13
+#define SAOFFLOAD__STATUS__RESETTING_bw 1
+#define SAOFFLOAD__STATUS__RETIRE_DUE_bm 0x4000
+#define SAOFFLOAD__STATUS__RETIRE_DUE_bp 14
+#define SAOFFLOAD__STATUS__RETIRE_DUE_bw 1
 
 // reg - saoffload.interrupt_status
 #define SAOFFLOAD__INTERRUPT_STATUS__COMPLETION_bm 0x1
@@ -218,6 +227,10 @@ extern "C" {
 #define SAOFFLOAD__INTERRUPT_STATUS__REFUSED_bp 4
 #define SAOFFLOAD__INTERRUPT_STATUS__REFUSED_bw 1
 #define SAOFFLOAD__INTERRUPT_STATUS__REFUSED_reset 0x0
+#define SAOFFLOAD__INTERRUPT_STATUS__RETIRE_LATE_bm 0x20
+#define SAOFFLOAD__INTERRUPT_STATUS__RETIRE_LATE_bp 5
+#define SAOFFLOAD__INTERRUPT_STATUS__RETIRE_LATE_bw 1
+#define SAOFFLOAD__INTERRUPT_STATUS__RETIRE_LATE_reset 0x0
 
 // reg - saoffload.interrupt_enable
 #define SAOFFLOAD__INTERRUPT_ENABLE__COMPLETION_bm 0x1
@@ -240,6 +253,10 @@ extern "C" {
 #define SAOFFLOAD__INTERRUPT_ENABLE__REFUSED_bp 4
 #define SAOFFLOAD__INTERRUPT_ENABLE__REFUSED_bw 1
 #define SAOFFLOAD__INTERRUPT_ENABLE__REFUSED_reset 0x0
+#define SAOFFLOAD__INTERRUPT_ENABLE__RETIRE_LATE_bm 0x20
+#define SAOFFLOAD__INTERRUPT_ENABLE__RETIRE_LATE_bp 5
+#define SAOFFLOAD__INTERRUPT_ENABLE__RETIRE_LATE_bw 1
+#define SAOFFLOAD__INTERRUPT_ENABLE__RETIRE_LATE_reset 0x0
 
 // reg - saoffload.timeout
 #define SAOFFLOAD__TIMEOUT__VALUE_bm 0xffffffff
@@ -261,6 +278,16 @@ extern "C" {
 #define SAOFFLOAD__SEED_HIGH__VALUE_bm 0xffffffff
 #define SAOFFLOAD__SEED_HIGH__VALUE_bp 0
 #define SAOFFLOAD__SEED_HIGH__VALUE_bw 32
+
+// reg - saoffload.reset
+#define SAOFFLOAD__RESET__DO_RESET_bm 0x1
+#define SAOFFLOAD__RESET__DO_RESET_bp 0
+#define SAOFFLOAD__RESET__DO_RESET_bw 1
+
+// reg - saoffload.unretired_age
+#define SAOFFLOAD__UNRETIRED_AGE__VALUE_bm 0xffffffff
+#define SAOFFLOAD__UNRETIRED_AGE__VALUE_bp 0
+#define SAOFFLOAD__UNRETIRED_AGE__VALUE_bw 32
 
 // reg - saoffload.window_base_low
 #define SAOFFLOAD__WINDOW_BASE_LOW__VALUE_bm 0xffffffff
@@ -342,6 +369,11 @@ extern "C" {
 #define SAOFFLOAD__ABORT__VALUE_bm 0xffffffff
 #define SAOFFLOAD__ABORT__VALUE_bp 0
 #define SAOFFLOAD__ABORT__VALUE_bw 32
+
+// reg - saoffload.abort_all
+#define SAOFFLOAD__ABORT_ALL__IGNORED_bm 0xffffffff
+#define SAOFFLOAD__ABORT_ALL__IGNORED_bp 0
+#define SAOFFLOAD__ABORT_ALL__IGNORED_bw 32
 
 // reg - saoffload.completion_status
 #define SAOFFLOAD__COMPLETION_STATUS__STATUS_bm 0xf
@@ -745,7 +777,9 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t end_restore;
     uint32_t seed_low;
     uint32_t seed_high;
-    uint8_t RESERVED_5c_7f[0x24];
+    uint32_t reset;
+    uint32_t unretired_age;
+    uint8_t RESERVED_64_7f[0x1c];
     uint32_t window_base_low;
     uint32_t window_base_high;
     uint32_t window_size_low;
@@ -761,7 +795,7 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t doorbell;
     uint32_t doorbell_result;
     uint32_t abort;
-    uint8_t RESERVED_bc_bf[0x4];
+    uint32_t abort_all;
     uint32_t completion_status;
     uint32_t completion_tag;
     uint32_t completion_visited;

@@ -7,11 +7,10 @@ from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Modul
 from amaranth.lib.wiring import connect
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.engine import EngineSignature
-from saoffload.hdl.export import flat_ports, lowered
-from saoffload.sim.designs import TOP as ENGINE
+from saoffload.hdl.export import lowered
 from saoffload.sim.designs import engine_verilog
 
+from .engine_pins import EnginePins
 from .read_memory import ReadMemory
 from .serial_walker import ADDRESS_WIDTH, SerialWalker
 from .stopwatch import Stopwatch
@@ -82,21 +81,16 @@ class MeasuredEngine(_Measured):
 
     def __init__(self, config: EngineConfig):
         super().__init__(address_width=config.address_width, data_width=config.data_width, id_width=config.id_width)
-        flat = list(flat_ports(EngineSignature(config).create()))
-        self._pins = {port.name: Signal(len(port.value), name=port.name) for port in flat}
-        self._inputs = {port.name for port in flat if port.is_input}
-        self.ports |= {name: pin for name, pin in self._pins.items() if not name.startswith(("m_axi", "trace"))}
+        self._engine = EnginePins(config)
+        pins = self._engine.pins
+        self.ports |= {name: pin for name, pin in pins.items() if not name.startswith(("m_axi", "trace"))}
 
     def _add_walker(self, m: Module) -> None:
-        pins: dict[str, Signal] = {"i_aclk": self._clock, "i_aresetn": self._reset_n}
-        pins |= {f"{'i' if name in self._inputs else 'o'}_{name}": pin for name, pin in self._pins.items()}
-        m.submodules.engine = Instance(ENGINE, **pins)
-        for name in self.memory.axi.signature.members:
-            pin, signal = self._pins[f"m_axi_{name}"], getattr(self.memory.axi, name)
-            m.d.comb += pin.eq(signal) if f"m_axi_{name}" in self._inputs else signal.eq(pin)
+        m.submodules.engine = self._engine.instance(self._clock, self._reset_n)
+        self._engine.connect(m, "m_axi", self.memory.axi)
         m.d.comb += [
-            self.stopwatch.do_start.eq(self._pins["trace_command_valid"]),
-            self.stopwatch.do_stop.eq(self._pins["trace_completion_valid"]),
+            self.stopwatch.do_start.eq(self._engine.pins["trace_command_valid"]),
+            self.stopwatch.do_stop.eq(self._engine.pins["trace_completion_valid"]),
         ]
 
 

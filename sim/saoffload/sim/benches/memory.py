@@ -30,7 +30,8 @@ class Fault:
 
     ``response``: RRESP of that beat. ``last``: RLAST is ``early`` (stands on that beat, which is then the final one),
     ``missing`` (never stands) or ``late`` (stands on a further beat). ``delay``: clocks added to the latency; -1: no
-    answer at all. ``alien_id``: a beat with this ID, which nobody asked for, comes before the answer.
+    answer at all. ``alien_id``: a beat with this ID, which nobody asked for, comes before the answer; -1: with the ID
+    after the read's own.
     """
 
     response: Response = Response.OKAY
@@ -104,6 +105,7 @@ class HostMemory:
                 "rid", "rdata", "rresp", "rlast", "rvalid", "rready",
             )
         }  # fmt: skip
+        self._bus_bytes = len(self._port["rdata"]) // 8
         self._starts: list[int] = []
         self._regions: list[bytes] = []
         self._beats: deque[_Beat] = deque()
@@ -113,6 +115,7 @@ class HostMemory:
         self._port["rlast"].value = 0
         self._port["arready"].value = 1
         self._tasks = [cocotb.start_soon(self._take_addresses()), cocotb.start_soon(self._give_beats())]
+        self._giver = self._tasks[-1]
         if stall.address:
             self._tasks.append(cocotb.start_soon(self._stall_addresses()))
 
@@ -130,6 +133,22 @@ class HostMemory:
         for beats in self.withheld:
             self._schedule(beats, clock_number() + 1)
         self.withheld = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Every read is answered whose answer is not withheld."""
+        return not self._beats and self._port["rvalid"].value != 1
+
+    def drop(self) -> None:
+        """Forgets what is still to be answered, as a reset of the whole system does."""
+        self.withheld = []
+        self._beats.clear()
+        self._port["rvalid"].value = 0
+        # It may hold a beat already.
+        self._giver.cancel()
+        self._tasks.remove(self._giver)
+        self._giver = cocotb.start_soon(self._give_beats())
+        self._tasks.append(self._giver)
 
     def clear(self) -> None:
         """Forgets memory, faults and reads, for a new job. Answers that are under way still come."""
@@ -168,14 +187,16 @@ class HostMemory:
     def _answer(self, burst: Burst) -> None:
         addresses = [burst.address + BEAT_BYTES * beat for beat in range(burst.beat_count)]
         faults = [self.faults.get(address, _NO_FAULT) for address in addresses]
-        aliens = [fault.alien_id for fault in faults if fault.alien_id is not None]
+        next_id = (burst.id + 1) % (1 << len(self._port["arid"]))
+        aliens = [next_id if fault.alien_id < 0 else fault.alien_id for fault in faults if fault.alien_id is not None]
         beats = [_Beat(id=alien, is_last=True) for alien in aliens]
         is_last_withheld = any(fault.last in ("late", "missing") for fault in faults)
         for address, fault in zip(addresses, faults, strict=True):
             data = self._read(address)
             beat = _Beat(
                 id=burst.id,
-                data=int.from_bytes(data or b"", "little"),
+                # On a wider bus a beat of 8 bytes stands where its address says.
+                data=int.from_bytes(data or b"", "little") << 8 * (address % self._bus_bytes),
                 response=Response.SLVERR if data is None else fault.response,
                 is_last=(address == addresses[-1] and not is_last_withheld) or fault.last == "early",
             )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import bench, build, demo, model, synth, verilog, walk
+from . import bench, build, demo, fuzz, model, synth, verilog, walk
 from .failures import BAD_INPUT, Failure, failure_of
 
 INTERRUPTED = 130
@@ -30,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_HELP,
 )
-for command in (demo, walk, model, verilog, build, synth, bench):
+for command in (demo, walk, model, fuzz, verilog, build, synth, bench):
     command.add_to(app)
 
 

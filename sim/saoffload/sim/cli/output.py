@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from saoffload.sim.compare import ModelWalk, RtlWalk
-from saoffload.sim.model import Completion, NodeResult
+from saoffload.sim.model import Completion, NodeResult, Status
 
 SHOWN_NODES = 100
 
@@ -65,6 +65,10 @@ def print_completion(completion: Completion | None, live: int) -> None:
         f"{completion.status.name}{fault}: {completion.visited} visited, {completion.deleted} deleted, "
         f"{completion.not_found} not found; {live} bundles left"
     )
+    if completion.status is Status.OUT_OF_WINDOW:
+        typer.echo(
+            "No window holds a whole node there: see --base and --window (without one, the image is the window)."
+        )
 
 
 def print_cycles(result: RtlWalk, latency: int) -> None:

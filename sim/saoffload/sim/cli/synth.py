@@ -1,4 +1,4 @@
-"""`saoffload synth`: what the table or the engine takes on a bare FPGA, and how fast it is there."""
+"""`saoffload synth`: what the table, the walker or the engine takes on a bare FPGA, and how fast it is there."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,9 @@ import typer
 from .failures import AGREED, UsageError
 from .inputs import BundlesOption, JsonOption
 
-SubjectArgument = Annotated[str, typer.Argument(metavar="table|engine", help="What to measure.", show_default=False)]
+SubjectArgument = Annotated[
+    str, typer.Argument(metavar="table|walk|engine", help="What to measure.", show_default=False)
+]
 PresetOption = Annotated[str, typer.Option("--preset", metavar="PRESET", help="Sizes of it.")]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help="LFE5U-25F or LFE5U-85F.")]
 ContextOption = Annotated[
@@ -17,9 +19,7 @@ ContextOption = Annotated[
 ]
 ClockOption = Annotated[
     str | None,
-    typer.Option(
-        "--clock", metavar="MHZ", help="What to aim for: 150 for a table, 125 for an engine.", show_default=False
-    ),
+    typer.Option("--clock", metavar="MHZ", help="What to aim for: 150 for a table, else 125.", show_default=False),
 ]
 SeedOption = Annotated[str, typer.Option("--seed", metavar="N", help="First seed of place and route.")]
 SeedsOption = Annotated[str, typer.Option("--seeds", metavar="N", help="Seeds to try; the fastest is reported.")]
@@ -45,11 +45,12 @@ def synth(
     output: FolderOption = Path("build"),
     as_json: JsonOption = False,
 ) -> int:
-    """Place and route the SA table alone, or a whole engine, on an ECP5, and say what it takes and how fast it is.
+    """Place and route the SA table alone, the walker alone, or a whole engine, on an ECP5, and say what it takes and
+    how fast it is.
 
-    The design stands between registers, without a board around it. Speed grade 6; the figures are those of the routed
-    design. A table of 16,384 SAs takes from ten minutes to half an hour per seed; what was done before and did not
-    change is not done again.
+    The walker has its read master with it. The design stands between registers, without a board around it. Speed grade
+    6; the figures are those of the routed design. A table of 16,384 SAs takes from ten minutes to half an hour per
+    seed, the walker of huge two; what was done before and did not change is not done again.
     """
     from saoffload.boards.flow import Step
     from saoffload.boards.synth import synthesize
@@ -87,7 +88,7 @@ def synth(
         print_json(report.to_json())
     else:
         typer.echo(f"{report.subject}, preset {report.preset}, {report.bundles} bundles, {report.keys} keys,")
-        typer.echo(f"context of {report.context_width} bits, on {report.device}:")
+        typer.echo(f"context of {report.context_width} bits, {report.contexts} walks at a time, on {report.device}:")
         typer.echo(f"{report.lut} LUT, {report.ff} FF, {report.bram} block RAM, {report.fmax_mhz:.1f} MHz")
         for tried, fmax in report.fmax_by_seed.items():
             typer.echo(f"  seed {tried}: {fmax:.1f} MHz{' (best)' if tried == report.seed else ''}")

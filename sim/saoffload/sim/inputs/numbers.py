@@ -9,6 +9,7 @@ from .errors import InputError, quoted
 
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
 _DECIMAL = re.compile(r"[0-9]+")
+_NEGATIVE = re.compile(r"-(0[xX][0-9a-fA-F]+|[0-9]+)")
 _BARE_HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 # More digits than any number here can have; int() itself refuses very long ones with a message of its own.
 _MOST_DIGITS = 400
@@ -23,6 +24,8 @@ def parse_number(text: str, name: str, *, bits: int = 64) -> int:
     elif _DECIMAL.fullmatch(written):
         base = 10
     else:
+        if _NEGATIVE.fullmatch(written):
+            raise InputError(f"{name}: {quoted(text)} is negative; the smallest is 0")
         cure = (
             f"write 0x{written}"
             if _BARE_HEXADECIMAL.fullmatch(written) and len(written) <= _MOST_SHOWN

@@ -188,6 +188,13 @@ class Engine:
             self.unknown_abort_count += 1
         return jobs
 
+    def abort_all(self) -> list[Job]:
+        """Aborts every queued and active command whose last node is not decided, and returns them."""
+        jobs = [job for job in self._jobs if not job.is_decided]
+        for job in jobs:
+            self.abort_job(job)
+        return jobs
+
     def abort_job(self, job: Job) -> Completion | None:
         """Aborts one command, whatever others carry its tag. None: too late, the real status stands."""
         if job.is_decided:

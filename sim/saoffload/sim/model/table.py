@@ -99,7 +99,7 @@ class SaTable:
             raise ValueError(f"the context has {self.context_width} bits, got {bundle.context:#x}")
         if self.is_flushing:
             return self._wait(chosen, "a flush is under way (rule 26)")
-        refusal = self._refusal(bundle, requested)
+        refusal = self.refusal(bundle, requested)
         if refusal is not None:
             return AddAnswer(refusal)
         slot = self._restored(requested, chosen) if self.is_restoring else self._choose(chosen)
@@ -110,6 +110,27 @@ class SaTable:
         for number, key in enumerate(bundle.keys):
             self._keys[key] = _Owner(handle, number, bundle)
         return AddAnswer(AddResult.OK, handle)
+
+    def refusal(self, bundle: Bundle, requested: int) -> AddResult | None:
+        """The first result that refuses this add now, or None. Nothing changes."""
+        if not self.is_ready:
+            return AddResult.NOT_READY
+        if len(bundle.sas) not in _SA_COUNTS or (not self.ipv6 and any(key.family == IPV6 for key in bundle.sas)):
+            return AddResult.UNSUPPORTED
+        if self.is_restoring:
+            slot = self.slots.split(requested)
+            if requested == 0:
+                return AddResult.RESTORE_MODE
+            if slot is None:
+                return AddResult.BAD_HANDLE
+            if self.slots.is_taken(slot.index):
+                return AddResult.HANDLE_IN_USE
+        keys = bundle.keys
+        if len(set(keys)) < len(keys) or any(key in self._keys for key in keys):
+            return AddResult.DUPLICATE
+        if len(self._live) == self.capacity or len(self._keys) + len(keys) > self.key_capacity:
+            return AddResult.FULL
+        return None
 
     def delete(self, handle: int, *, found: bool | None = None) -> bool:
         """Deletes the bundle that the handle names; False: it names none, which is no error.
@@ -211,27 +232,6 @@ class SaTable:
     def end_scrub(self) -> None:
         """The scrub that follows a reset is done."""
         self.is_ready = True
-
-    def _refusal(self, bundle: Bundle, requested: int) -> AddResult | None:
-        """The first result that refuses this add, or None."""
-        if not self.is_ready:
-            return AddResult.NOT_READY
-        if len(bundle.sas) not in _SA_COUNTS or (not self.ipv6 and any(key.family == IPV6 for key in bundle.sas)):
-            return AddResult.UNSUPPORTED
-        if self.is_restoring:
-            slot = self.slots.split(requested)
-            if requested == 0:
-                return AddResult.RESTORE_MODE
-            if slot is None:
-                return AddResult.BAD_HANDLE
-            if self.slots.is_taken(slot.index):
-                return AddResult.HANDLE_IN_USE
-        keys = bundle.keys
-        if len(set(keys)) < len(keys) or any(key in self._keys for key in keys):
-            return AddResult.DUPLICATE
-        if len(self._live) == self.capacity or len(self._keys) + len(keys) > self.key_capacity:
-            return AddResult.FULL
-        return None
 
     def _restored(self, requested: int, chosen: int | None) -> Slot | None:
         """The slot that the host asked for; None while it is drained."""

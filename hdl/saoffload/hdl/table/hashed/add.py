@@ -1,25 +1,19 @@
 """Adding one bundle: judge it, look for its keys and for room, write, and make it live in one clock."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed, to_handle
+from saoffload.hdl.table.handles import index_of, to_handle
 
 from .entry import owner_layout
+from .index_words import IndexWords
 from .overflow import Overflow
-from .states import BundleState, is_live, live_state
-from .timing import (
-    LIVE_TO_ANSWER,
-    STATE_LATENCY,
-    STATE_WRITE_DELAY,
-    WORD_LATENCY,
-    request_to_live,
-    way_to_live,
-)
-from .trees import JOINED_BITS, all_groups, equal_groups
+from .request import RequestJudge
+from .states import BundleState, live_state
+from .timing import LIVE_TO_ANSWER, STATE_WRITE_DELAY, request_to_live, way_to_live
 
 
 class Add(wiring.Component):
@@ -31,9 +25,10 @@ class Add(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: ``do_start`` with ``request`` (constant until it is done); ``is_done``: for one clock with ``must_wait``,
-    or with ``answer`` until ``answer_is_taken``; a chain of moves may still be under way then. ``is_committed``: the
-    bundle lives and its answer is not yet taken. ``is_flushing``: a flush waits, nothing more is committed or offered.
+    Members: ``do_start`` with ``request`` (constant from the clock before until it is done); ``is_done``: for one clock
+    with ``must_wait``, or with ``answer`` until ``answer_is_taken``; a chain of moves may still be under way then.
+    ``holds_flush``: an answer is on its way that must be offered before a flush is taken. ``is_flushing``: a flush was
+    taken, nothing more is committed or offered.
     ``is_restoring``; ``is_draining``: what a flush removed may still be in use; ``has_dead``: some bundle is dead and
     not yet free; ``live_bundles``, ``live_keys``. ``has_pending``, ``index``: the bundle being written. ``has_free``,
     ``free_index``, ``do_pop`` with ``next_head``: the free list. ``do_read_word`` of ``index`` until ``word_is_read``,
@@ -102,34 +97,90 @@ class Add(wiring.Component):
         m = Module()
         config = self._config
         request = self.request
-        has_second = request.sa_count == 2
-        is_inbound = request.direction == layouts.Direction.INBOUND
-        key_count = self.commit_key_count
+        m.submodules.judge = judge = RequestJudge(config)
+        m.submodules.words = words = IndexWords(config)
         number = Signal()
+        # What the checks of both keys have found.
+        has_wildcard = Signal()
+        has_old = Signal()
+        # Strobes between the steps: what becomes of the bundle.
+        starts_write = Signal()
+        refuses = Signal()
+        tries_again = Signal()
+        is_answered = Signal()
+        m.d.sync += [starts_write.eq(0), refuses.eq(0), tries_again.eq(0)]
+
         m.d.comb += [
-            key_count.eq(Mux(is_inbound, request.sa_count, 0)),
+            judge.request.eq(request),
+            judge.is_restoring.eq(self.is_restoring),
+            self.commit_key_count.eq(judge.key_count),
             self.owner.index.eq(self.index),
             self.owner.sa_number.eq(number),
+            self.key_is_wildcard.eq(judge.is_wildcard.bit_select(number, 1)),
+            words.is_restoring.eq(self.is_restoring),
+            words.handle.eq(request.handle),
+            self.do_read_word.eq(words.do_read),
+            words.is_read.eq(self.word_is_read),
+            words.word.eq(self.generation),
+            words.link_word.eq(self.link),
+            self.next_head.eq(words.link),
+            self.do_ask.eq(words.do_ask),
+            words.ask_is_taken.eq(self.ask_is_taken),
+            words.state.eq(self.ask_state),
+        ]
+        m.d.sync += [
+            self.key.eq(Mux(number, request.keys[1], request.keys[0])),
             self.commit_state.eq(live_state(request.direction, request.sa_count)),
         ]
-        refusal = Signal(layouts.AddResult)
-        m.d.sync += refusal.eq(self._judge_request(m, has_second))
-        inner_duplicate = self._compare_keys(m, key_count)
-        is_wildcard = self._find_wildcards(m)
-        m.d.comb += self.key_is_wildcard.eq(is_wildcard.bit_select(number, 1))
-        m.d.sync += self.key.eq(Mux(number, request.keys[1], request.keys[0]))
+        result = self._elaborate_judgement(
+            m, judge, words, number, has_wildcard, has_old, starts_write, refuses, tries_again
+        )
+        self._elaborate_write(m, words, number, has_wildcard, has_old, starts_write, tries_again, is_answered)
 
-        # What the checks of both keys have found.
+        # What is offered stands, so nothing is offered once a flush is taken.
+        with m.If(refuses):
+            with m.If(self.is_flushing):
+                m.d.sync += [tries_again.eq(1), self.holds_flush.eq(0)]
+            with m.Else():
+                m.d.sync += is_answered.eq(1)
+        with m.If(self.answer_is_taken):
+            m.d.sync += [is_answered.eq(0), self.holds_flush.eq(0)]
+        with m.If(refuses | tries_again):
+            m.d.comb += self.do_cancel.eq(1)
+        handle = to_handle(config, self.index, self.written_generation)
+        m.d.comb += [
+            self.is_done.eq(is_answered | tries_again),
+            self.must_wait.eq(tries_again),
+            self.answer.result.eq(result),
+            self.answer.handle.eq(Mux(result == layouts.AddResult.OK, handle, 0)),
+        ]
+        return m
+
+    def _elaborate_judgement(
+        self,
+        m: Module,
+        judge: RequestJudge,
+        words: IndexWords,
+        number: Signal,
+        has_wildcard: Signal,
+        has_old: Signal,
+        starts_write: Signal,
+        refuses: Signal,
+        tries_again: Signal,
+    ) -> Signal:
+        """From the request to what becomes of it, before anything is written. Returns the result, if it is final."""
+        config = self._config
+        key_count = judge.key_count
         has_live_twin = Signal()
         rows_needed = Signal(range(3))
         wildcards_needed = Signal(range(3))
-        has_wildcard = Signal()
-        has_old = Signal()
-        index_must_wait = Signal()
-        # Weighed in the clock before the decision. Room can only have grown since.
+        # Weighed in the two clocks before the decision. Room can only have grown since.
         is_full = Signal()
         lacks_room = Signal()
         lacks_index = Signal()
+        will_be_duplicate = Signal()
+        will_be_full = Signal()
+        will_wait = Signal()
         has_all_bundles = Signal()
         key_places = Signal(2)
         m.d.sync += [
@@ -139,20 +190,15 @@ class Add(wiring.Component):
             lacks_room.eq(
                 (rows_needed > self.free_places) | ((wildcards_needed != 0) & (wildcards_needed > self.free_wildcards))
             ),
-            lacks_index.eq(self.is_draining | Mux(self.is_restoring, index_must_wait, ~self.has_free)),
+            lacks_index.eq(self.is_draining | Mux(self.is_restoring, words.must_wait, ~self.has_free)),
+            will_be_duplicate.eq(has_live_twin | judge.has_same_keys),
+            will_be_full.eq(is_full | (lacks_room & ~lacks_index & ~self.has_dead)),
+            will_wait.eq(lacks_index | lacks_room),
         ]
-
         result = Signal(layouts.AddResult)
-        handle = to_handle(config, self.index, self.written_generation)
-        words_are_due = Signal()
-        do_judge = Signal()
-        pause = Signal(range(request_to_live(config) + LIVE_TO_ANSWER + STATE_WRITE_DELAY + 1))
-        m.d.comb += [
-            self.answer.result.eq(result),
-            self.answer.handle.eq(Mux(result == layouts.AddResult.OK, handle, 0)),
-        ]
-        generation_before = Signal.like(self.written_generation)
-        words_are_known, handle_is_used = self._fetch_words(m, do_judge, index_must_wait, generation_before)
+        is_weighing = Signal()
+        is_weighed = Signal()
+        m.d.sync += is_weighed.eq(is_weighing & words.are_known)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [
@@ -169,13 +215,14 @@ class Add(wiring.Component):
             # The second key first: the first is then ready to be written. The index's words are fetched meanwhile.
             with m.State("JUDGE"):
                 m.d.sync += [
-                    result.eq(refusal),
-                    self.index.eq(Mux(self.is_restoring, index_of(config, request.handle), self.free_index)),
+                    result.eq(judge.refusal),
+                    self.index.eq(Mux(self.is_restoring, index_of(config, self.request.handle), self.free_index)),
                 ]
-                with m.If(refusal != layouts.AddResult.OK):
-                    m.next = "REFUSE"
+                with m.If(judge.is_refused):
+                    m.d.sync += [refuses.eq(1), self.holds_flush.eq(1)]
+                    m.next = "WAIT"
                 with m.Else():
-                    m.d.comb += [do_judge.eq(1), self.do_check.eq(key_count != 0)]
+                    m.d.comb += [words.do_start.eq(1), self.do_check.eq(key_count != 0)]
                     m.next = "CHECKED"
                     with m.If(key_count == 0):
                         m.next = "WEIGH"
@@ -188,52 +235,91 @@ class Add(wiring.Component):
                     has_wildcard.eq(has_wildcard | self.is_wildcard),
                     has_old.eq(has_old | self.has_twin),
                 ]
+                m.next = "WEIGH"
                 with m.If(number):
-                    m.d.comb += self.do_cancel.eq(1)
-                    m.d.sync += number.eq(0)
-                    m.next = "CHECK"
-                with m.Else():
-                    m.next = "WEIGH"
+                    m.next = "CANCEL"
+            with m.State("CANCEL"):
+                m.d.comb += self.do_cancel.eq(1)
+                m.d.sync += number.eq(0)
+                m.next = "CHECK"
             with m.State("CHECK"):
                 m.d.comb += self.do_check.eq(1)
                 m.next = "CHECKED"
 
-            with m.State("WEIGH"), m.If(words_are_known):
-                m.next = "DECIDE"
+            with m.State("WEIGH"):
+                m.d.comb += is_weighing.eq(1)
+                with m.If(is_weighed):
+                    m.next = "DECIDE"
             with m.State("DECIDE"):
-                m.d.sync += [pause.eq(1), words_are_due.eq(1)]
-                m.next = "REFUSE"
                 with m.If(self.is_flushing):
-                    m.next = "TRY_AGAIN"
-                with m.Elif(handle_is_used):
-                    m.d.sync += result.eq(layouts.AddResult.HANDLE_IN_USE)
-                with m.Elif(has_live_twin | inner_duplicate):
-                    m.d.sync += result.eq(layouts.AddResult.DUPLICATE)
-                with m.Elif(is_full | (lacks_room & ~lacks_index & ~self.has_dead)):
-                    m.d.sync += result.eq(layouts.AddResult.FULL)
-                with m.Elif(lacks_index | lacks_room):
-                    m.next = "TRY_AGAIN"
+                    m.d.sync += tries_again.eq(1)
+                with m.Elif(words.is_in_use):
+                    m.d.sync += [result.eq(layouts.AddResult.HANDLE_IN_USE), refuses.eq(1), self.holds_flush.eq(1)]
+                with m.Elif(will_be_duplicate):
+                    m.d.sync += [result.eq(layouts.AddResult.DUPLICATE), refuses.eq(1), self.holds_flush.eq(1)]
+                with m.Elif(will_be_full):
+                    m.d.sync += [result.eq(layouts.AddResult.FULL), refuses.eq(1), self.holds_flush.eq(1)]
+                with m.Elif(will_wait):
+                    m.d.sync += tries_again.eq(1)
                 with m.Else():
-                    m.d.sync += self.has_pending.eq(1)
-                    m.next = "WRITE"
-                    with m.If(key_count == 0):
-                        m.next = "SETTLE"
+                    m.d.sync += [starts_write.eq(1), self.has_pending.eq(1)]
+                m.next = "WAIT"
+            with m.State("WAIT"), m.If(tries_again | self.answer_is_taken):
+                m.next = "IDLE"
+        return result
 
-            with m.State("WRITE"):
-                m.d.comb += self.do_write.eq(1)
-                m.d.sync += pause.eq(
-                    Mux(has_wildcard, request_to_live(config), Mux(has_old, way_to_live(config), Overflow.LATENCY + 1))
-                )
+    def _elaborate_write(
+        self,
+        m: Module,
+        words: IndexWords,
+        number: Signal,
+        has_wildcard: Signal,
+        has_old: Signal,
+        starts_write: Signal,
+        tries_again: Signal,
+        is_answered: Signal,
+    ) -> None:
+        """From the decision to the answer: keys, words, and the bundle's state, which makes it live."""
+        config = self._config
+        key_count = self.commit_key_count
+        words_are_due = Signal()
+        undoes = Signal()
+        undo_is_due = Signal()
+        m.d.sync += [
+            self.written_generation.eq(Mux(undoes, words.generation_before, words.generation)),
+            undo_is_due.eq(undoes),
+        ]
+        pause = Signal(range(request_to_live(config) + LIVE_TO_ANSWER + STATE_WRITE_DELAY))
+        # Who sets the pause clears this too, so it comes a clock after the pause has run out.
+        is_settled = Signal()
+        m.d.sync += is_settled.eq(pause == 0)
+        with m.If(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
+        with m.FSM():
+            with m.State("WRITE"), m.If(starts_write):
+                m.d.comb += self.do_write.eq(key_count != 0)
+                m.d.sync += words_are_due.eq(1)
+                m.next = "SETTLE"
+                with m.If(key_count != 0):
+                    m.d.sync += [
+                        is_settled.eq(0),
+                        pause.eq(
+                            Mux(
+                                has_wildcard,
+                                request_to_live(config) - 1,
+                                Mux(has_old, way_to_live(config) - 1, Overflow.LATENCY),
+                            )
+                        ),
+                    ]
                 with m.If((key_count == 2) & ~number):
                     m.d.sync += number.eq(1)
                     m.next = "CHECK_AGAIN"
-                with m.Else():
-                    m.next = "SETTLE"
             # Its rows may have changed: the first key's moves went on meanwhile.
             with m.State("CHECK_AGAIN"):
                 m.d.comb += self.do_check.eq(1)
                 m.next = "CHECKED_AGAIN"
             with m.State("CHECKED_AGAIN"), m.If(self.is_checked):
+                m.d.sync += starts_write.eq(1)
                 m.next = "WRITE"
 
             # Lookups that missed the key must have passed the live bit before. Those that passed its row before it was
@@ -243,130 +329,26 @@ class Add(wiring.Component):
                 m.d.comb += self.do_write_words.eq(words_are_due)
                 with m.If(self.words_are_written):
                     m.d.sync += words_are_due.eq(0)
-                with m.If(pause != 0):
-                    m.d.sync += pause.eq(pause - 1)
-                with m.Elif(~words_are_due):
+                with m.If(is_settled & ~words_are_due):
+                    m.d.sync += self.holds_flush.eq(1)
                     m.next = "COMMIT"
             with m.State("COMMIT"):
-                m.d.sync += pause.eq(LIVE_TO_ANSWER + STATE_WRITE_DELAY)
+                m.d.sync += [pause.eq(LIVE_TO_ANSWER + STATE_WRITE_DELAY - 1), is_settled.eq(0)]
                 with m.If(self.is_flushing):
-                    m.d.sync += self.written_generation.eq(generation_before)
+                    m.d.sync += [undoes.eq(1), self.holds_flush.eq(0)]
                     m.next = "UNDO"
                 with m.Else():
-                    m.d.comb += [self.do_commit.eq(1), self.holds_flush.eq(1)]
+                    m.d.comb += self.do_commit.eq(1)
                     with m.If(self.commit_is_done):
                         m.d.comb += self.do_pop.eq(~self.is_restoring)
                         m.next = "APPEAR"
             # The flush wipes keys and context, but not the generation that nobody got.
             with m.State("UNDO"):
-                m.d.comb += self.do_write_words.eq(1)
-                with m.If(self.words_are_written):
-                    m.next = "TRY_AGAIN"
-            with m.State("TRY_AGAIN"):
-                m.d.comb += [self.is_done.eq(1), self.must_wait.eq(1), self.do_cancel.eq(1)]
-                m.next = "IDLE"
+                m.d.comb += self.do_write_words.eq(undo_is_due)
+                with m.If(undo_is_due & self.words_are_written):
+                    m.d.sync += [undoes.eq(0), undo_is_due.eq(0), tries_again.eq(1)]
+                    m.next = "WRITE"
             # An answer must not come before a lookup answered with it would hit.
-            with m.State("APPEAR"):
-                m.d.comb += self.holds_flush.eq(1)
-                m.d.sync += pause.eq(pause - 1)
-                with m.If(pause == 0):
-                    m.next = "DONE"
-            # What is offered stands, so nothing is offered once a flush is taken.
-            with m.State("REFUSE"):
-                m.d.comb += self.do_cancel.eq(1)
-                with m.If(self.is_flushing):
-                    m.next = "TRY_AGAIN"
-                with m.Else():
-                    m.d.comb += self.holds_flush.eq(1)
-                    m.next = "DONE"
-            with m.State("DONE"):
-                m.d.comb += self.is_done.eq(1)
-                with m.If(self.answer_is_taken):
-                    m.next = "IDLE"
-        return m
-
-    def _fetch_words(
-        self, m: Module, do_judge: Signal, index_must_wait: Signal, generation_before: Signal
-    ) -> tuple[Signal, Signal]:
-        """What is known of the index: when restoring, whether it can be had; its generation and the free list's link.
-
-        Returns whether all that is known, and whether the handle that a restore names is in use.
-        """
-        words_are_known = Signal()
-        handle_is_used = Signal()
-        pause = Signal(range(max(STATE_LATENCY, WORD_LATENCY)))
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.sync += pause.eq(STATE_LATENCY - 1)
-                with m.If(do_judge):
-                    m.d.sync += [words_are_known.eq(0), handle_is_used.eq(0), index_must_wait.eq(0)]
-                    m.next = "READ_WORD"
-                    with m.If(self.is_restoring):
-                        m.next = "ASK"
-            with m.State("ASK"):
-                m.d.comb += self.do_ask.eq(1)
-                with m.If(self.ask_is_taken):
-                    m.next = "STATE"
-            with m.State("STATE"):
-                m.d.sync += pause.eq(pause - 1)
-                with m.If(pause == 0):
-                    m.d.sync += [
-                        index_must_wait.eq(self.ask_state != BundleState.FREE),
-                        handle_is_used.eq(is_live(self.ask_state.as_value())),
-                    ]
-                    m.next = "READ_WORD"
-            with m.State("READ_WORD"):
-                m.d.comb += self.do_read_word.eq(1)
-                m.d.sync += pause.eq(WORD_LATENCY - 1)
-                with m.If(self.word_is_read):
-                    m.next = "WORD"
-            with m.State("WORD"):
-                m.d.sync += pause.eq(pause - 1)
-                with m.If(pause == 0):
-                    m.d.sync += [generation_before.eq(self.generation), self.next_head.eq(self.link)]
-                    m.next = "COUNT_UP"
-            with m.State("COUNT_UP"):
-                restored = generation_of(self._config, self.request.handle)
-                m.d.sync += [
-                    self.written_generation.eq(Mux(self.is_restoring, restored, generation_before + 1)),
-                    words_are_known.eq(1),
-                ]
-                m.next = "IDLE"
-        return words_are_known, handle_is_used
-
-    def _compare_keys(self, m: Module, key_count: Value) -> Signal:
-        """Whether both keys are the same. The request stands for so long that this may take a few clocks."""
-        groups = equal_groups(*(key.as_value() for key in self.request.keys))
-        equal = Signal(len(groups), reset_less=True)
-        all_equal = Signal(len(all_groups(equal)), reset_less=True)
-        inner_duplicate = Signal()
-        m.d.sync += [
-            equal.eq(groups),
-            all_equal.eq(all_groups(equal)),
-            inner_duplicate.eq((key_count == 2) & all_equal.all()),
-        ]
-        return inner_duplicate
-
-    def _find_wildcards(self, m: Module) -> Signal:
-        """Which of the keys have no destination; in two clocks, for the same reason."""
-        is_wildcard = Signal(2)
-        for number, key in enumerate(self.request.keys):
-            lows = range(0, layouts.DESTINATION_BITS, JOINED_BITS)
-            is_set = Signal(len(lows), name=f"is_set_{number}", reset_less=True)
-            m.d.sync += [
-                is_set.eq(Cat(key.destination[low : low + JOINED_BITS].any() for low in lows)),
-                is_wildcard[number].eq(~is_set.any()),
-            ]
-        return is_wildcard
-
-    def _judge_request(self, m: Module, has_second: Value) -> Signal:
-        """What is wrong with the request itself."""
-        request = self.request
-        refusal = Signal(layouts.AddResult)
-        with m.If(~((request.sa_count == 1) | has_second)):
-            m.d.comb += refusal.eq(layouts.AddResult.UNSUPPORTED)
-        with m.Elif(self.is_restoring & (request.handle == 0)):
-            m.d.comb += refusal.eq(layouts.AddResult.RESTORE_MODE)
-        with m.Elif(self.is_restoring & ~is_well_formed(self._config, request.handle)):
-            m.d.comb += refusal.eq(layouts.AddResult.BAD_HANDLE)
-        return refusal
+            with m.State("APPEAR"), m.If(is_settled):
+                m.d.sync += is_answered.eq(1)
+                m.next = "WRITE"

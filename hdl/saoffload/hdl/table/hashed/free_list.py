@@ -14,9 +14,10 @@ class FreeList(wiring.Component):
 
     Members: ``is_empty``, ``head``: the longest free. ``do_push`` with ``pushed``: behind all others. ``do_pop`` with
     ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. To the memory:
-    ``do_write_link``, ``link_address``, ``link``: in the clock of a push.
+    ``do_write_link``, ``link_address``, ``link``: two clocks after a push.
 
-    Latency: changes show in the next clock. Push and pop not in the same one.
+    Latency: changes show in the second clock. Push and pop not in the same one, and nobody reads a word in the two
+    clocks after a push.
     """
 
     def __init__(self, config: EngineConfig):
@@ -40,17 +41,28 @@ class FreeList(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         tail = Signal.like(self.head)
-        m.d.comb += [
-            self.do_write_link.eq(self.do_push & ~self.is_empty),
-            self.link_address.eq(tail),
-            self.link.eq(self.pushed),
+        # Whether something happens is known late in its clock.
+        does_push = Signal()
+        does_pop = Signal()
+        pushed = Signal.like(self.head, reset_less=True)
+        next_head = Signal.like(self.head, reset_less=True)
+        m.d.sync += [
+            does_push.eq(self.do_push),
+            does_pop.eq(self.do_pop),
+            pushed.eq(self.pushed),
+            next_head.eq(self.next_head),
         ]
-        with m.If(self.do_push):
-            m.d.sync += [tail.eq(self.pushed), self.is_empty.eq(0)]
+        m.d.sync += [
+            self.do_write_link.eq(does_push & ~self.is_empty),
+            self.link_address.eq(tail),
+            self.link.eq(pushed),
+        ]
+        with m.If(does_push):
+            m.d.sync += [tail.eq(pushed), self.is_empty.eq(0)]
             with m.If(self.is_empty):
-                m.d.sync += self.head.eq(self.pushed)
-        with m.Elif(self.do_pop):
-            m.d.sync += [self.head.eq(self.next_head), self.is_empty.eq(self.head == tail)]
+                m.d.sync += self.head.eq(pushed)
+        with m.Elif(does_pop):
+            m.d.sync += [self.head.eq(next_head), self.is_empty.eq(self.head == tail)]
         with m.If(self.do_clear):
             m.d.sync += self.is_empty.eq(1)
         return m

@@ -54,13 +54,15 @@ class IndexWalk(wiring.Component):
         m = Module()
         bundles = self._config.bundles
         cursor = Signal(range(bundles + 1))
-        left = Signal(range(self.STEP_READS + 1))
+        left = Signal(range(self.STEP_READS))
         asked = [Signal(range(bundles), name=f"asked_{clock}") for clock in range(STATE_LATENCY + 1)]
         is_asked = Signal(STATE_LATENCY + 1)
         was_wanted = Signal()
         is_strung = Signal()
         is_reading = Signal()
-        is_at_end = cursor == bundles
+        # Known with the cursor and the count, not from them.
+        is_at_end = Signal()
+        has_left = Signal()
         wanted = Mux(self.picks_free, BundleState.FREE, dead_state(~self.sweep_parity))
         is_picked = is_asked[-1] & was_wanted
         does_ask = self.do_check & self.check_is_taken
@@ -72,33 +74,38 @@ class IndexWalk(wiring.Component):
             is_asked.eq(Mux(is_picked & ~self.picks_free, 0, Cat(does_ask, is_asked[:-1]))),
             is_strung.eq(is_picked & self.picks_free),
         ]
+        is_over = Signal()
+        m.d.sync += is_over.eq(0)
         # A free index needs nothing written: it is strung while the walk goes on.
         with m.If(is_strung):
             m.d.comb += self.do_push.eq(1)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
-                m.d.sync += left.eq(self.STEP_READS)
+                m.d.sync += [left.eq(self.STEP_READS - 1), has_left.eq(1)]
                 with m.If(self.do_restart):
-                    m.d.sync += cursor.eq(0)
+                    m.d.sync += [cursor.eq(0), is_at_end.eq(0)]
                 with m.If(self.do_step):
                     m.next = "READ"
             with m.State("READ"):
-                m.d.comb += [is_reading.eq(1), self.do_check.eq(~is_at_end & (left != 0))]
+                m.d.comb += [is_reading.eq(1), self.do_check.eq(~is_at_end & has_left)]
                 with m.If(does_ask):
-                    m.d.sync += [cursor.eq(cursor + 1), left.eq(left - 1)]
+                    m.d.sync += [cursor.eq(cursor + 1), is_at_end.eq(cursor == bundles - 1)]
+                    m.d.sync += [left.eq(left - 1), has_left.eq(left != 0)]
                 m.d.sync += self.index.eq(asked[-1])
                 # What was asked after the picked one is asked again.
+                m.d.sync += is_over.eq(~self.do_check & ~is_asked.any() & ~is_strung)
                 with m.If(is_picked & ~self.picks_free):
-                    m.d.sync += cursor.eq(asked[-1] + 1)
                     m.next = "PICK"
-                with m.Elif(~self.do_check & ~is_asked.any() & ~is_strung):
+                # Nothing was asked in the clock before, so nothing is picked in this one.
+                with m.If(is_over):
                     with m.If(is_at_end):
                         m.d.comb += self.is_done.eq(1)
-                        m.d.sync += cursor.eq(0)
+                        m.d.sync += [cursor.eq(0), is_at_end.eq(0)]
                     m.next = "IDLE"
             with m.State("PICK"):
                 m.d.comb += self.do_free.eq(1)
+                m.d.sync += [cursor.eq(self.index + 1), is_at_end.eq(self.index == bundles - 1)]
                 with m.If(self.free_is_written):
                     m.d.comb += self.do_push.eq(1)
                     m.next = "READ"

@@ -52,7 +52,7 @@ class Keeper(wiring.Component):
                 "add_is_waiting": Out(1),
                 "gate_is_closed": Out(1, init=1),
                 "deletes_are_closed": Out(1, init=1),
-                "is_draining": Out(1),
+                "is_draining": Out(1, init=1),
                 "live_bundles": In(range(config.bundles + 1)),
                 "has_dead": In(1),
                 "wipe_start": Out(1),
@@ -115,19 +115,20 @@ class Keeper(wiring.Component):
         # A parked key may find a row again once the sweep has cleared some.
         has_cleared = Signal(2)
         row_was_cleared = Signal()
-        m.d.sync += row_was_cleared.eq(self.row_is_cleared)
+        may_retry = Signal()
+        m.d.sync += [row_was_cleared.eq(self.row_is_cleared), may_retry.eq(has_cleared.any())]
         with m.If(row_was_cleared):
             m.d.sync += has_cleared[0].eq(1)
 
         is_refusing = Signal()
-        add_is_running = Signal()
+        is_answering = Signal()
         m.d.comb += [
-            self.add_answers.valid.eq(is_refusing | (add_is_running & self.add_is_done & ~self.add_must_wait)),
+            self.add_answers.valid.eq(is_refusing | is_answering),
             self.add_answers.payload.eq(self.add_answer),
             self.adds.ready.eq(self.add_answers.valid & self.add_answers.ready),
-            self.add_answer_is_taken.eq(self.adds.ready & add_is_running),
+            self.add_answer_is_taken.eq(is_answering & self.add_answers.ready),
             # A bundle that appears is answered before the flush is taken, so that each was added before or after it.
-            self.flushes.ready.eq(self.is_ready & ~self.is_flushing & ~self.add_holds_flush),
+            self.flushes.ready.eq(self.is_ready & ~self.is_flushing & (~self.add_holds_flush | is_answering)),
         ]
         m.d.sync += did_add.eq(self.add_answer_is_taken)
         with m.If(is_refusing):
@@ -149,11 +150,13 @@ class Keeper(wiring.Component):
         with m.If(self.end_restores.valid & may_end_restore & self.is_ready & self.is_restoring):
             m.d.sync += [self.is_restoring.eq(0), must_link.eq(1), is_blocked.eq(0)]
 
+        # Many hang on these two, so they come from registers, a clock later.
+        m.d.sync += [self.wipe_start.eq(0), self.do_clear.eq(0)]
         removed = self.flush_answers.payload.deleted
         pause = Signal(range(FLUSH_SETTLE + 1))
         with m.FSM():
             with m.State("RESET"):
-                m.d.comb += [self.wipe_start.eq(1), self.do_clear.eq(1)]
+                m.d.sync += [self.wipe_start.eq(1), self.do_clear.eq(1)]
                 m.next = "RESET_WIPE"
             with m.State("RESET_WIPE"):
                 with m.If(self.wipe_is_done):
@@ -179,27 +182,33 @@ class Keeper(wiring.Component):
                         m.d.sync += [self.deletes_are_closed.eq(1), pause.eq(FLUSH_SETTLE)]
                         m.next = "FLUSH"
                 with m.Elif(can_add):
-                    m.d.comb += self.add_start.eq(1)
-                    m.next = "ADD"
+                    m.next = "START_ADD"
                 with m.Elif(self.mover_is_idle):
-                    m.d.sync += adds_since_step.eq(0)
+                    m.next = "START_STEP"
                     with m.If(must_link | must_free):
-                        m.d.comb += [self.walk_start.eq(1), self.walk_restart.eq(must_link & ~self.is_linking)]
-                        m.d.sync += self.is_linking.eq(must_link)
-                        m.next = "WALK"
-                    with m.Else():
-                        m.d.comb += self.step_start.eq(1)
-                        with m.If(pass_is_new & ~must_drain):
-                            m.d.comb += self.step_restart.eq(1)
-                            m.d.sync += [
-                                self.sweep_parity.eq(~self.sweep_parity),
-                                pass_has_dead.eq(self.has_dead),
-                                pass_is_new.eq(0),
-                            ]
-                        m.next = "STEP"
+                        m.next = "START_WALK"
+            # What starts a job hangs on the state alone.
+            with m.State("START_ADD"):
+                m.d.comb += self.add_start.eq(1)
+                m.next = "ADD"
+            with m.State("START_WALK"):
+                m.d.comb += [self.walk_start.eq(1), self.walk_restart.eq(must_link & ~self.is_linking)]
+                m.d.sync += [self.is_linking.eq(must_link), adds_since_step.eq(0)]
+                m.next = "WALK"
+            with m.State("START_STEP"):
+                m.d.comb += self.step_start.eq(1)
+                m.d.sync += adds_since_step.eq(0)
+                with m.If(pass_is_new & ~must_drain):
+                    m.d.comb += self.step_restart.eq(1)
+                    m.d.sync += [
+                        self.sweep_parity.eq(~self.sweep_parity),
+                        pass_has_dead.eq(self.has_dead),
+                        pass_is_new.eq(0),
+                    ]
+                m.next = "STEP"
 
             with m.State("STEP"):
-                with m.If(self.place_is_stuck & has_cleared.any()):
+                with m.If(self.place_is_stuck & may_retry):
                     m.d.comb += self.do_retry.eq(1)
                 with m.If(self.pass_is_done):
                     m.d.sync += [has_cleared.eq(has_cleared << 1), pass_is_new.eq(1)]
@@ -217,20 +226,24 @@ class Keeper(wiring.Component):
                 with m.If(self.walk_is_idle):
                     m.next = "IDLE"
 
-            with m.State("ADD"):
-                m.d.comb += add_is_running.eq(1)
-                with m.If(self.add_is_done):
-                    with m.If(self.add_must_wait):
-                        m.d.sync += [self.add_is_waiting.eq(1), is_blocked.eq(1)]
-                        m.next = "IDLE"
-                    with m.Elif(self.adds.ready):
-                        m.d.sync += self.add_is_waiting.eq(0)
-                        m.next = "IDLE"
+            with m.State("ADD"), m.If(self.add_is_done):
+                with m.If(self.add_must_wait):
+                    m.d.sync += [self.add_is_waiting.eq(1), is_blocked.eq(1)]
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "ANSWER"
+            # A state of its own, so that whoever waits for the answer hangs on a register.
+            with m.State("ANSWER"):
+                m.d.comb += is_answering.eq(1)
+                with m.If(self.add_answers.ready):
+                    m.d.sync += self.add_is_waiting.eq(0)
+                    m.next = "IDLE"
 
             with m.State("FLUSH"):
                 m.d.sync += [pause.eq(pause - 1), removed.eq(self.live_bundles)]
                 with m.If(pause == 0):
-                    m.d.comb += [self.wipe_start.eq(1), self.do_clear.eq(1), self.walk_restart.eq(1)]
+                    m.d.comb += self.walk_restart.eq(1)
+                    m.d.sync += [self.wipe_start.eq(1), self.do_clear.eq(1)]
                     m.next = "FLUSH_WIPE"
             with m.State("FLUSH_WIPE"), m.If(self.wipe_is_done):
                 m.d.comb += [self.flush_answers.valid.eq(1), forgets_graces.eq(1)]
@@ -255,9 +268,10 @@ class Keeper(wiring.Component):
         is_asked = Signal()
         serves_pass = Signal()
         serves_flush = Signal()
-        m.d.comb += self.graces.valid.eq(~is_asked & (must_drain | self.is_draining))
-        with m.If(self.graces.valid):
-            m.d.sync += [is_asked.eq(1), serves_pass.eq(must_drain), serves_flush.eq(self.is_draining)]
+        m.d.sync += self.graces.valid.eq(0)
+        with m.If(~is_asked & (must_drain | self.is_draining)):
+            m.d.sync += [self.graces.valid.eq(1), is_asked.eq(1)]
+            m.d.sync += [serves_pass.eq(must_drain), serves_flush.eq(self.is_draining)]
         with m.If(self.grace_answers.valid):
             m.d.sync += is_asked.eq(0)
             with m.If(serves_flush):

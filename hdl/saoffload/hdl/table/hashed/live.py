@@ -65,7 +65,7 @@ class LiveStore(wiring.Component):
     not. It sees every write taken before it.
 
     ``has_error``: strobe, two clocks after the answer to a read that met bits which are no code; a collision is no
-    error.
+    error. A read of the management looks at what all four memories hold of the index.
 
     Latency 2 clocks, one read per reader and clock, one write per clock.
     """
@@ -97,13 +97,18 @@ class LiveStore(wiring.Component):
             "handle": code_q == BundleState.OUTBOUND.value,
         }
         errors = []
+        is_read = Signal(STATE_LATENCY)
+        m.d.sync += is_read.eq(Cat(self.manage_read.do & self.manage_read_is_ready, is_read[:-1]))
         for name, is_set in bits.items():
             memory, does_answer = self._elaborate_reader(m, name, Mux(is_set, LIVE, NOT_LIVE), index_q, do_write_q)
             m.d.comb += [
                 memory.b_address.eq(index_q),
                 getattr(self, name).is_live.eq(does_answer & (memory.a_data == LIVE)),
             ]
-            errors.append(does_answer & (memory.a_data != LIVE) & (memory.a_data != NOT_LIVE))
+            errors += [
+                does_answer & (memory.a_data != LIVE) & (memory.a_data != NOT_LIVE),
+                is_read[-1] & (memory.b_data != LIVE) & (memory.b_data != NOT_LIVE),
+            ]
 
         memory, does_answer = self._elaborate_reader(m, "deletes", code_q, index_q, do_write_q)
         m.d.comb += [
@@ -113,8 +118,6 @@ class LiveStore(wiring.Component):
             self.manage_state.eq(memory.b_data),
         ]
         errors.append(does_answer & ~is_known(memory.a_data))
-        is_read = Signal(STATE_LATENCY)
-        m.d.sync += is_read.eq(Cat(self.manage_read.do & self.manage_read_is_ready, is_read[:-1]))
         errors.append(is_read[-1] & ~is_known(memory.b_data))
         had_error = Signal(len(errors))
         m.d.sync += [had_error.eq(Cat(errors)), self.has_error.eq(had_error.any())]

@@ -38,7 +38,8 @@ class Management(wiring.Component):
     ``overflow_found``, ``name``, ``wildcard_found``: lookups of the memories that belong to the management.
     ``state_write``, taken when ``state_write_is_ready``; ``do_ask`` with ``ask_index``, taken when ``ask_is_ready``,
     ``ask_state``: the live store. ``words``, ``link``: the generations. ``do_write_context``, ``context_index``,
-    ``context`` until ``context_is_written``. ``was_damaged``: strobe. ``moved``: strobe, one per displaced key.
+    ``context`` until ``context_is_written``; ``context_is_audited``: strobe, the context of ``context_index`` is read.
+    ``was_damaged``: strobe. ``moved``: strobe, one per displaced key.
 
     Latency: see ``Keeper``, ``Add`` and ``Mover``.
     """
@@ -87,6 +88,7 @@ class Management(wiring.Component):
                 "context_index": Out(index),
                 "context": Out(config.context_width),
                 "context_is_written": In(1),
+                "context_is_audited": Out(1),
                 "was_damaged": Out(1),
                 "moved": Out(1),
             }
@@ -111,7 +113,7 @@ class Management(wiring.Component):
         self._wire_add(m, keeper, add, placer, free_list, counts, overflow, wildcards)
         self._wire_keys(m, add, placer, mover, overflow, wildcards, sweep, wipe, keeper)
         self._wire_states(m, add, placer, mover, sweep, index_walk, wipe)
-        self._wire_words(m, keeper, add, free_list, index_walk, wipe)
+        self._wire_words(m, keeper, add, free_list, index_walk, wipe, sweep)
 
         # Counting, and the seed, which holds still while it is in use.
         with m.If(keeper.do_clear):
@@ -131,9 +133,9 @@ class Management(wiring.Component):
             keeper.live_bundles.eq(counts.live_bundles),
             self.live_bundles.eq(counts.live_bundles),
             self.live_keys.eq(counts.live_keys),
-            self.was_damaged.eq(mover.was_damaged | sweep.was_damaged),
             self.moved.eq(mover.moved),
         ]
+        m.d.sync += self.was_damaged.eq(mover.was_damaged | sweep.was_damaged | wildcards.was_damaged)
         return m
 
     def _wire_keeper(
@@ -248,7 +250,7 @@ class Management(wiring.Component):
             mover.do_cancel.eq(placer.do_cancel_way),
         ]
         m.d.comb += [
-            mover.given.eq(given_key),
+            mover.will_give.eq(is_used),
             mover.do_read.eq(placer.do_read),
             mover.do_move.eq(does_retry),
             mover.has_pending.eq(add.has_pending),
@@ -265,17 +267,17 @@ class Management(wiring.Component):
         # All ways are told the row, so it is registered first, and what is wiped there with it.
         row = Signal.like(self.ways[0].row)
         wipes_row = Signal()
-        does_wipe = Signal(2)
+        reads_row = Signal()
         m.d.sync += [
             row.eq(Mux(wipe.is_running, wipe.position, sweep.position)),
             wipes_row.eq(wipe.has_row),
-            does_wipe.eq(Cat(wipe.is_running | keeper.wipe_start, does_wipe[0])),
+            reads_row.eq(sweep.reads_row | wipe.is_running | keeper.wipe_start),
         ]
         for number, way in enumerate(self.ways):
             m.d.comb += [
                 way.hand.eq(overflow.hand),
                 way.row.eq(row),
-                way.reads_row.eq(sweep.reads_row | does_wipe.any()),
+                way.reads_row.eq(reads_row),
                 way.do_write.eq(mover.way_do_write[number] | sweep.do_clear[number] | wipes_row),
                 way.do_clear.eq(sweep.do_clear[number] | wipes_row),
                 way.do_give.eq(mover.way_do_give[number]),
@@ -351,6 +353,7 @@ class Management(wiring.Component):
             (add.do_ask, add.index),
             (sweep.do_check, sweep.check_index),
             (index_walk.do_check, index_walk.check_index),
+            (sweep.do_audit, sweep.audit_index),
         )
         m.d.comb += [
             self.do_ask.eq(Cat(does_ask for does_ask, _ in askers).any()),
@@ -360,8 +363,10 @@ class Management(wiring.Component):
             sweep.check_is_taken.eq(self.ask_is_ready & sweep.do_check),
             index_walk.check_is_taken.eq(self.ask_is_ready & index_walk.do_check),
         ]
-        for number, (does_ask, index) in enumerate(askers):
-            with m.If(does_ask) if number == 0 else m.Elif(does_ask):
+        # The last one's index is there for nothing when nobody asks: whether it asks is known too late to choose by.
+        m.d.comb += self.ask_index.eq(index_walk.check_index)
+        for does_ask, index in reversed(askers[:-1]):
+            with m.If(does_ask):
                 m.d.comb += self.ask_index.eq(index)
 
         with m.If(wipe.is_running):
@@ -389,9 +394,18 @@ class Management(wiring.Component):
         ]
 
     def _wire_words(
-        self, m: Module, keeper: Keeper, add: Add, free_list: FreeList, index_walk: IndexWalk, wipe: Wipe
+        self,
+        m: Module,
+        keeper: Keeper,
+        add: Add,
+        free_list: FreeList,
+        index_walk: IndexWalk,
+        wipe: Wipe,
+        sweep: Sweep,
     ) -> None:
-        """Generations, the links of the free list, and contexts."""
+        """Generations, the links of the free list, and contexts. An audit reads all of them in one clock, and nobody
+        else is at work then.
+        """
         m.d.comb += [
             free_list.do_push.eq(index_walk.do_push & keeper.may_push),
             free_list.pushed.eq(index_walk.index),
@@ -405,7 +419,10 @@ class Management(wiring.Component):
             add.words_are_written.eq(self.words.is_ready & ~context_waits),
             add.generation.eq(self.words.data),
             add.link.eq(self.link.data),
+            sweep.audit_is_taken.eq(self.ask_is_ready & self.words.is_ready & self.context_is_written),
+            self.context_is_audited.eq(sweep.do_audit & self.context_is_written),
         ]
+        index = Mux(sweep.do_audit, sweep.audit_index, add.index)
         with m.If(wipe.is_running):
             m.d.comb += [
                 self.words.index.eq(wipe.position),
@@ -419,15 +436,15 @@ class Management(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                self.words.index.eq(add.index),
-                self.words.do_read.eq(add.do_read_word),
+                self.words.index.eq(index),
+                self.words.do_read.eq(add.do_read_word | sweep.do_audit),
                 self.words.do_write.eq(add.do_write_words),
                 self.words.write_data.eq(add.written_generation),
-                self.link.index.eq(Mux(free_list.do_write_link, free_list.link_address, add.index)),
-                self.link.do_read.eq(add.do_read_word & ~free_list.do_write_link),
+                self.link.index.eq(Mux(free_list.do_write_link, free_list.link_address, index)),
+                self.link.do_read.eq((add.do_read_word | sweep.do_audit) & ~free_list.do_write_link),
                 self.link.do_write.eq(free_list.do_write_link | add.do_write_words),
                 self.link.write_data.eq(Mux(free_list.do_write_link, free_list.link, add.written_generation)),
                 self.do_write_context.eq(add.do_write_words),
-                self.context_index.eq(add.index),
+                self.context_index.eq(index),
                 self.context.eq(add.request.context),
             ]

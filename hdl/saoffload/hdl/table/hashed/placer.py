@@ -30,7 +30,7 @@ class Placer(wiring.Component):
     (a bundle, dead or alive, has this key stored) and ``has_live_twin``. ``is_idle``. To mover, overflow, wildcards and
     live store: what their docstrings say.
 
-    Latency: about 20 clocks for an exact key once the mover is idle, ``wildcards + 10`` for a wildcard; ``do_write``
+    Latency: about 20 clocks for an exact key once the mover is idle, ``wildcards + 11`` for a wildcard; ``do_write``
     takes one.
     """
 
@@ -85,10 +85,17 @@ class Placer(wiring.Component):
         m.submodules.permutation = permutation = SerialPermutation(rounds=sizes_of(self._config).rounds)
         cursor = Signal(range(self._places + PLACE_LATENCY + 1))
         last_place = self._places - 1 + PLACE_LATENCY
+        was_last = Signal()
         twin_place = Signal(range(self._places))
         has_place_twin = Signal()
         twin_index = Signal(range(self._config.bundles))
-        pause = Signal(range(max(OWNER_LATENCY, STATE_LATENCY) + 1))
+        # How long ago the owner was named, or its state asked for: the answer comes with the last bit.
+        is_named = Signal(OWNER_LATENCY + 1)
+        is_asked = Signal(STATE_LATENCY)
+        # Without a mover at work the hand follows what is permuted, two clocks later.
+        is_permuted = Signal()
+        may_load = Signal()
+        do_permute = permutation.do_start
         m.d.comb += [
             permutation.seed.eq(self.seed),
             permutation.key.eq(self.key),
@@ -98,6 +105,15 @@ class Placer(wiring.Component):
             self.ask_index.eq(twin_index),
             self.place_number.eq(Mux(has_place_twin, twin_place, cursor)),
         ]
+        m.d.sync += [
+            do_permute.eq(0),
+            self.do_read.eq(0),
+            was_last.eq(cursor == last_place),
+            is_named.eq(is_named << 1),
+            is_asked.eq(is_asked << 1),
+            is_permuted.eq(permutation.is_done | is_permuted),
+            may_load.eq(is_permuted & self.mover_is_idle),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
@@ -106,67 +122,57 @@ class Placer(wiring.Component):
                     self.has_live_twin.eq(0),
                     has_place_twin.eq(0),
                     cursor.eq(0),
+                    is_permuted.eq(0),
+                    may_load.eq(0),
                 ]
                 with m.If(self.do_check):
+                    m.d.sync += do_permute.eq(1)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.comb += permutation.do_start.eq(1)
                 m.d.sync += self.is_wildcard.eq(self.key_is_wildcard)
+                m.next = "LOAD"
                 with m.If(self.key_is_wildcard):
                     m.d.comb += self.do_scan.eq(1)
                     m.next = "SCAN"
-                with m.Else():
-                    m.next = "PERMUTE"
 
             with m.State("SCAN"), m.If(self.scan_is_done):
                 m.d.sync += [twin_index.eq(self.wildcard_owner.index), self.has_twin.eq(self.has_wildcard_twin)]
+                m.next = "CHECKED"
                 with m.If(self.has_wildcard_twin):
+                    m.d.sync += self.do_ask.eq(1)
                     m.next = "ASK"
-                with m.Else():
-                    m.next = "CHECKED"
 
-            with m.State("PERMUTE"), m.If(permutation.is_done):
-                m.next = "LOAD"
             # A chain of the key before may still be in the hand.
-            # Without a mover at work the hand follows what is permuted, two clocks later.
-            with m.State("LOAD"), m.If(self.mover_is_idle):
-                m.next = "LOADED"
-            with m.State("LOADED"):
-                m.next = "READ"
-            with m.State("READ"):
-                m.d.comb += self.do_read.eq(1)
-                with m.If(self.places_are_empty):
-                    m.d.sync += cursor.eq(last_place)
+            with m.State("LOAD"), m.If(may_load):
+                m.d.sync += self.do_read.eq(1)
                 m.next = "PLACES"
             with m.State("PLACES"):
-                finds_twin = self.place_is_twin & (cursor >= PLACE_LATENCY) & ~has_place_twin
-                with m.If(finds_twin):
+                with m.If(self.place_is_twin & (cursor >= PLACE_LATENCY) & ~has_place_twin):
                     m.d.sync += [has_place_twin.eq(1), twin_place.eq(cursor - PLACE_LATENCY)]
-                with m.If(cursor != last_place):
+                # In the first clock: a key that the chain before has parked shows no sooner.
+                with m.If(self.do_read & self.places_are_empty):
+                    m.d.sync += cursor.eq(last_place)
+                with m.Elif(cursor != last_place):
                     m.d.sync += cursor.eq(cursor + 1)
-                with m.Elif(self.is_chosen):
-                    m.d.sync += pause.eq(OWNER_LATENCY)
+                # The last place's answer is registered by now.
+                with m.If(self.is_chosen & was_last):
+                    m.d.sync += is_named[0].eq(1)
                     m.next = "CHECKED"
-                    with m.If(self.has_way_twin | has_place_twin | finds_twin):
+                    with m.If(self.has_way_twin | has_place_twin):
                         m.next = "OWNER"
             # The rows' twin, or the place chosen again, needs a clock or two to show.
-            with m.State("OWNER"):
-                m.d.sync += pause.eq(pause - 1)
-                with m.If(pause == 0):
-                    m.d.sync += [
-                        self.has_twin.eq(1),
-                        twin_index.eq(Mux(has_place_twin, self.place_owner.index, self.given_owner.index)),
-                    ]
-                    m.next = "ASK"
-
+            with m.State("OWNER"), m.If(is_named[-1]):
+                m.d.sync += [
+                    self.has_twin.eq(1),
+                    twin_index.eq(Mux(has_place_twin, self.place_owner.index, self.given_owner.index)),
+                    self.do_ask.eq(1),
+                ]
+                m.next = "ASK"
             with m.State("ASK"):
-                m.d.comb += self.do_ask.eq(1)
-                m.d.sync += pause.eq(STATE_LATENCY - 1)
-                with m.If(self.ask_is_taken):
-                    m.next = "ANSWER"
-            with m.State("ANSWER"):
-                m.d.sync += [pause.eq(pause - 1), self.has_live_twin.eq(self.ask_is_live)]
-                with m.If(pause == 0):
+                with m.If(self.do_ask & self.ask_is_taken):
+                    m.d.sync += [self.do_ask.eq(0), is_asked[0].eq(1)]
+                with m.If(is_asked[-1]):
+                    m.d.sync += self.has_live_twin.eq(self.ask_is_live)
                     m.next = "CHECKED"
 
             with m.State("CHECKED"):

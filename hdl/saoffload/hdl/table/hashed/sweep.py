@@ -1,8 +1,9 @@
 """The sweep: looks at every stored key again and again, and clears those whose bundle is dead."""
 
 from itertools import pairwise
+from math import ceil
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,20 +16,22 @@ from .way import Way
 
 class Sweep(wiring.Component):
     """Each step looks at one row of all ways, one overflow place and one wildcard together, and clears what is dead or
-    damaged. A pass is as many steps as it takes to see all of them.
+    damaged. A pass is as many steps as it takes to see all of them. Beside that each step has some indices *audited*:
+    all that is stored of them is read, so that flipped bits are found; a pass audits every index.
 
     It must not run while a key is on the move, nor while a bundle is being added: that one looks dead.
 
     Parameters: ``config``.
 
     Members: ``do_step``; ``is_idle``; ``pass_is_done``: strobe, this step was the last of a pass. ``position``: row,
-    place and wildcard. ``reads_row``: the ways shall read row ``position``. What these hold: ``is_used`` and
-    ``owners``, one per way, then the place, then the wildcard; ``is_damaged`` per way. ``do_check``/``check_index`` to
-    the live store. ``do_restart``: the next step begins a pass. ``do_clear``: one bit per candidate.
+    place and wildcard. ``reads_row``: from the next clock on the ways shall read row ``position``. What these hold:
+    ``is_used`` and ``owners``, one per way, then the place, then the wildcard; ``is_damaged`` per way.
+    ``do_check``/``check_index`` to the live store. ``do_restart``: the next step begins a pass. ``do_clear``: one bit
+    per candidate.
     ``place_is_stuck``: strobe in the next clock; the place holds a key that lives. ``was_damaged``: strobe, a row with
-    wrong parity was found (and cleared).
+    wrong parity was found (and cleared). ``do_audit`` with ``audit_index``, held until ``audit_is_taken``.
 
-    Latency: a step takes a clock per candidate and ``16`` more.
+    Latency: a step takes a clock per candidate and index, and ``20`` more.
     """
 
     def __init__(self, config: EngineConfig):
@@ -36,6 +39,7 @@ class Sweep(wiring.Component):
         sizes = sizes_of(config)
         self._candidates = sizes.ways + 2
         self._steps = max(sizes.way_depth, sizes.overflow, sizes.wildcards)
+        self._audits_per_step = ceil(config.bundles / self._steps)
         super().__init__(
             {
                 "do_step": In(1),
@@ -54,6 +58,9 @@ class Sweep(wiring.Component):
                 "do_clear": Out(self._candidates),
                 "was_damaged": Out(1),
                 "place_is_stuck": Out(1),
+                "do_audit": Out(1),
+                "audit_index": Out(range(config.bundles)),
+                "audit_is_taken": In(1),
             }
         )
 
@@ -66,7 +73,7 @@ class Sweep(wiring.Component):
         has_number = Signal()
         is_stuck = Signal()
         is_reading = Signal()
-        pause = Signal(range(Way.READ_LATENCY + 1))
+        pause = Signal(range(Way.READ_LATENCY + 2))
         # Places and wildcards are fewer than the steps: beyond them there is nothing.
         is_used = Signal(count)
         is_there = Cat([1] * sizes.ways, self.position < sizes.overflow, self.position < sizes.wildcards)
@@ -84,26 +91,42 @@ class Sweep(wiring.Component):
                 *(near.eq(owner.index) for near, owner in zip(owners, self.owners, strict=True)),
             ]
 
+        # What many hang on comes from registers.
+        m.d.sync += self.do_clear.eq(0)
+
         # The answer is registered before it is judged.
         asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(STATE_LATENCY + 1)]
         is_asked = Signal(STATE_LATENCY + 1)
         was_dead = Signal()
         dead = Signal(count)
         is_at_end = cursor == count
+        is_over = Signal()
         m.d.comb += self.do_check.eq(has_number)
         m.d.sync += [
             asked[0].eq(number),
             *(later.eq(earlier) for earlier, later in pairwise(asked)),
             is_asked.eq(Cat(self.do_check & self.check_is_taken, is_asked[:-1])),
             was_dead.eq(~self.check_is_live),
+            is_over.eq(is_at_end & ~has_number & ~is_asked.any()),
         ]
         with m.If(is_asked[-1] & was_dead):
             m.d.sync += dead.eq(dead | (1 << asked[-1]))
 
+        audits_left = Signal(range(self._audits_per_step + 1))
+        is_last_index = Signal(init=self._config.bundles == 1)
+        with m.If(self.do_audit & self.audit_is_taken):
+            m.d.sync += [
+                audits_left.eq(audits_left - 1),
+                self.do_audit.eq(audits_left != 1),
+                self.audit_index.eq(Mux(is_last_index, 0, self.audit_index + 1)),
+                is_last_index.eq(self.audit_index == self._config.bundles - 2),
+            ]
+
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.is_idle.eq(1)
-                m.d.sync += [pause.eq(Way.READ_LATENCY), cursor.eq(0), dead.eq(0)]
+                m.d.sync += audits_left.eq(self._audits_per_step)
+                m.d.sync += [pause.eq(Way.READ_LATENCY + 1), cursor.eq(0), dead.eq(0)]
                 with m.If(self.do_restart):
                     m.d.sync += self.position.eq(0)
                 with m.If(self.do_step):
@@ -121,15 +144,21 @@ class Sweep(wiring.Component):
                     m.d.sync += [self.check_index.eq(owners[0]), number.eq(cursor), has_number.eq(waits[0])]
                     with m.If(~is_at_end):
                         m.d.sync += cursor.eq(cursor + 1)
-                with m.If(is_at_end & ~has_number & ~is_asked.any()):
+                with m.If(is_over):
+                    m.d.sync += self.do_audit.eq(1)
+                    m.next = "AUDIT"
+            with m.State("AUDIT"):
+                m.d.comb += self.reads_row.eq(1)
+                with m.If(~self.do_audit):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
-                m.d.comb += [
-                    self.reads_row.eq(1),
+                m.d.comb += [self.reads_row.eq(1), self.was_damaged.eq(self.is_damaged.any())]
+                m.d.sync += [
                     self.do_clear.eq(dead | self.is_damaged),
-                    self.was_damaged.eq(self.is_damaged.any()),
+                    is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways]),
                 ]
-                m.d.sync += is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways])
+                m.next = "CLEARED"
+            with m.State("CLEARED"):
                 m.next = "ADVANCE"
             with m.State("ADVANCE"):
                 m.d.comb += self.place_is_stuck.eq(is_stuck)

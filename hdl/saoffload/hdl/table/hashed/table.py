@@ -1,6 +1,6 @@
 """The hash table: thousands of keys in block RAM, one lookup of each kind in every clock. Wiring only."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
@@ -16,6 +16,8 @@ from .handle_lookup import HandleLookup
 from .key_lookup import KeyLookup
 from .live import LiveStore
 from .management import Management
+from .timing import MEMORY_LATENCY
+from .trees import parity_groups
 from .way import Way
 
 
@@ -55,13 +57,17 @@ class HashedTable(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.management = management = Management(config)
-        m.submodules.live = live = LiveStore(config)
-        m.submodules.generations = generations = GenerationStore(config)
+        # Lookups under way are answered whatever is reset, and answers are counted until they are retired.
+        begins_anew = ResetInserter(self.do_reset)
+        management, live, generations = Management(config), LiveStore(config), GenerationStore(config)
+        delete_pipe = DeletePipe(config)
+        m.submodules.management = begins_anew(management)
+        m.submodules.live = begins_anew(live)
+        m.submodules.generations = begins_anew(generations)
+        m.submodules.delete_pipe = begins_anew(delete_pipe)
         m.submodules.packet_path = path = PacketPath(config)
         m.submodules.key_lookup = key_lookup = KeyLookup(config)
         m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
-        m.submodules.delete_pipe = delete_pipe = DeletePipe(config)
 
         connect_packet_path(m, path, self, key_lookup=key_lookup, handle_lookup=handle_lookup)
         m.d.comb += path.gate_is_closed.eq(management.gate_is_closed)
@@ -69,7 +75,8 @@ class HashedTable(wiring.Component):
         # Receive: past the ways one after the other, then past the overflow; wildcards beside them.
         search, parity, found = key_lookup.search, key_lookup.search_parity, None
         for number in range(sizes_of(config).ways):
-            m.submodules[f"way_{number}"] = way = Way(config, number=number)
+            way = Way(config, number=number)
+            m.submodules[f"way_{number}"] = begins_anew(way)
             m.d.comb += [way.search.eq(search), way.search_parity.eq(parity)]
             if found is not None:
                 m.d.comb += way.found.eq(found)
@@ -87,15 +94,20 @@ class HashedTable(wiring.Component):
             live.wildcard_key.address.eq(key_lookup.wildcard_index),
             key_lookup.wildcard_is_live.eq(live.wildcard_key.is_live),
             generations.key.index.eq(key_lookup.index),
-            key_lookup.generation.eq(generations.key.generation),
-            key_lookup.generation_was_good.eq(generations.key.was_good),
         ]
 
-        # Transmit and delete: by handle.
-        for pipe, words in ((handle_lookup, generations.handle), (delete_pipe, generations.delete)):
+        # Transmit and delete: by handle. What is stored of a bundle is good, or the bundle is a miss.
+        contexts_were_good, context_has_error = self._elaborate_contexts(
+            m, management, delete_pipe, key_lookup, handle_lookup
+        )
+        for pipe, words, context_was_good in (
+            (key_lookup, generations.key, contexts_were_good[0]),
+            (handle_lookup, generations.handle, contexts_were_good[1]),
+            (delete_pipe, generations.delete, Const(1)),
+        ):
             m.d.comb += [
                 pipe.generation.eq(words.generation),
-                pipe.generation_was_good.eq(words.was_good),
+                pipe.generation_was_good.eq(words.was_good & context_was_good),
             ]
         connect(m, flipped(self.deletes), delete_pipe.deletes)
         connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
@@ -145,9 +157,10 @@ class HashedTable(wiring.Component):
                     "moved",
                 )
             ),
-            self.is_damaged.eq(management.was_damaged | live.has_error | generations.has_error),
         ]
-        self._elaborate_contexts(m, management, delete_pipe, key_lookup, handle_lookup)
+        m.d.sync += self.is_damaged.eq(
+            management.was_damaged | live.has_error | generations.has_error | context_has_error
+        )
         return m
 
     def _elaborate_contexts(
@@ -157,19 +170,40 @@ class HashedTable(wiring.Component):
         delete_pipe: DeletePipe,
         key_lookup: KeyLookup,
         handle_lookup: HandleLookup,
-    ) -> None:
-        """One copy for each kind of lookup. A dead bundle's word goes as soon as no lookup can be on its way to it."""
+    ) -> tuple[list[Value], Value]:
+        """One copy for each kind of lookup, with even parity. A dead bundle's word goes as soon as no lookup can be on
+        its way to it. Returns of both copies whether the word of a clock ago was good, and whether an audit met one
+        that is not.
+        """
         m.d.comb += management.context_is_written.eq(1)
         if not self._config.context_width:
-            return
+            return [Const(1), Const(1)], Const(0)
+        is_audited = Signal(MEMORY_LATENCY + 1)
+        m.d.sync += is_audited.eq(Cat(management.context_is_audited, is_audited[:-1]))
+        context = Signal(self._config.context_width)
+        were_good, errors = [], []
+        m.d.comb += context.eq(Mux(delete_pipe.do_scrub, 0, management.context))
         m.d.comb += management.context_is_written.eq(~delete_pipe.do_scrub)
         for name, lookup in (("key", key_lookup), ("handle", handle_lookup)):
-            memory = DualPortMemory(width=self._config.context_width, depth=self._config.bundles)
+            memory = DualPortMemory(width=self._config.context_width + 1, depth=self._config.bundles)
             m.submodules[f"{name}_contexts"] = memory
             m.d.comb += [
                 memory.a_address.eq(lookup.index),
                 lookup.context.eq(memory.a_data),
                 memory.b_address.eq(Mux(delete_pipe.do_scrub, delete_pipe.scrub_index, management.context_index)),
                 memory.b_do_write.eq(delete_pipe.do_scrub | management.do_write_context),
-                memory.b_write_data.eq(Mux(delete_pipe.do_scrub, 0, management.context)),
+                memory.b_write_data.eq(Cat(context, context.xor())),
             ]
+            parities = [
+                Signal(len(parity_groups(word)), name=f"{name}_parities_{port}", reset_less=True)
+                for port, word in (("a", memory.a_data), ("b", memory.b_data))
+            ]
+            m.d.sync += [
+                parities[0].eq(parity_groups(memory.a_data)),
+                parities[1].eq(parity_groups(memory.b_data)),
+            ]
+            were_good.append(~parities[0].xor())
+            errors.append(is_audited[-1] & parities[1].xor())
+        had_error = Signal()
+        m.d.sync += had_error.eq(Cat(errors).any())
+        return were_good, had_error

@@ -8,7 +8,7 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.dual_port import DualPortMemory, WriteCollision
 
 from .entry import KEY_BITS, found_layout, join, owner_layout, placed_layout, rest_of, row_of, sizes_of, stored_layout
-from .trees import all_groups, equal_groups, parity_groups
+from .trees import JOINED_BITS, all_groups, equal_groups, parity_groups
 
 
 class WayManagement(wiring.Signature):
@@ -156,11 +156,17 @@ class Way(wiring.Component):
             m.d.sync += [owner.eq(0), rest.eq(0)]
         with m.Else():
             m.d.sync += [owner.eq(port.hand.owner), rest.eq(rest_of(config, port.hand.permuted, self._number))]
-        # The hand stands for many clocks before it is written, so its parity may take two.
+        # The hand stands for many clocks before it is written, so its parity may take three.
         parities = parity_groups(Value.cast(Cat(owner.as_value(), rest)))
         hand_parities = Signal(len(parities), reset_less=True)
+        joined = parity_groups(hand_parities, bits=JOINED_BITS)
+        joined_hand_parities = Signal(len(joined), reset_less=True)
         hand_parity = Signal(reset_less=True)
-        m.d.sync += [hand_parities.eq(parities), hand_parity.eq(hand_parities.xor())]
+        m.d.sync += [
+            hand_parities.eq(parities),
+            joined_hand_parities.eq(joined),
+            hand_parity.eq(joined_hand_parities.xor()),
+        ]
         written = Signal(self._layout)
         m.d.comb += [
             written.is_used.eq(~does_clear),

@@ -23,7 +23,7 @@ class Wipe(wiring.Component):
     Latency: as many clocks as the deepest memory has words, those in which a delete wrote, and ``TAIL`` more.
     """
 
-    TAIL = STATE_WRITE_DELAY + LIVE_TO_ANSWER
+    TAIL = STATE_WRITE_DELAY + LIVE_TO_ANSWER + 1
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -45,7 +45,7 @@ class Wipe(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         sizes = sizes_of(self._config)
-        clocks_left = Signal(range(self.TAIL + 1))
+        clocks_left = Signal(range(self.TAIL))
         # Known with the position, not from it.
         is_last = Signal()
         with m.If(self.do_start):
@@ -56,11 +56,11 @@ class Wipe(wiring.Component):
             self.has_row.eq(self.is_running & (self.position < sizes.way_depth)),
             self.has_index.eq(self.is_running & (self.position < self._config.bundles)),
             self.has_wildcard.eq(self.is_running & (self.position < sizes.wildcards)),
-            self.is_done.eq(clocks_left == 1),
         ]
+        m.d.sync += self.is_done.eq(clocks_left == 1)
         # Lookups that read a word before it was wiped are answered before the wipe is done.
         with m.If(self.is_running & is_last & ~self.must_hold):
-            m.d.sync += clocks_left.eq(self.TAIL)
+            m.d.sync += clocks_left.eq(self.TAIL - 1)
         with m.Elif(clocks_left != 0):
             m.d.sync += clocks_left.eq(clocks_left - 1)
         with m.If(self.do_start):

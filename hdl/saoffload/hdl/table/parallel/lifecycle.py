@@ -61,7 +61,8 @@ class BundleLifecycle(wiring.Component):
         m = Module()
         bundles = self._config.bundles
         dead = Signal(bundles)
-        drain_next = Signal(bundles)
+        # After a reset that left the packet path alone, answers of before may still be in use.
+        drain_next = Signal(bundles, init=-1)
         draining = Signal(bundles)
         is_draining = Signal()
         taken = Signal(bundles)

@@ -1,6 +1,6 @@
 """The parallel CAM: every key in registers beside its own comparator. For small tables; wiring only."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
@@ -55,7 +55,10 @@ class ParallelTable(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.match = match = (BlockMatchArray if config.prefers_block_ram else MatchArray)(config)
+        # Lookups under way are answered whatever is reset, and answers are counted until they are retired.
+        begins_anew = ResetInserter(self.do_reset)
+        match = (BlockMatchArray if config.prefers_block_ram else MatchArray)(config)
+        m.submodules.match = begins_anew(match)
         m.submodules.owners = owners = SharedMemory(shape=owner_layout(config), depth=config.keys, readers=3)
         # The single bits of an entry apart: beside them its numbers fill whole memories.
         m.submodules.entries = entries = SharedMemory(
@@ -65,12 +68,13 @@ class ParallelTable(wiring.Component):
         m.submodules.records = records = SharedMemory(
             shape=record_layout(config), depth=config.bundles, readers=3, in_block_ram=config.prefers_block_ram
         )
-        m.submodules.lifecycle = lifecycle = BundleLifecycle(config)
-        m.submodules.keeper = keeper = Keeper(config)
+        lifecycle, keeper, delete_pipe = BundleLifecycle(config), Keeper(config), DeletePipe(config)
+        m.submodules.lifecycle = begins_anew(lifecycle)
+        m.submodules.keeper = begins_anew(keeper)
+        m.submodules.delete_pipe = begins_anew(delete_pipe)
         m.submodules.packet_path = path = PacketPath(config)
         m.submodules.key_lookup = key_lookup = KeyLookup(config)
         m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
-        m.submodules.delete_pipe = delete_pipe = DeletePipe(config)
 
         connect_packet_path(m, path, self, key_lookup=key_lookup, handle_lookup=handle_lookup)
         m.d.comb += [

@@ -18,7 +18,7 @@ PAGE_WORDS_BITS = 9
 class AskQueue(wiring.Component):
     """Offers one read at a time to the read master, which holds it on the bus until it is accepted.
 
-    A node asked for while nothing waits is offered in the next clock. Otherwise it waits its turn with the others, in
+    A node asked for while nothing waits is offered in the same clock. Otherwise it waits its turn with the others, in
     a ring. The second part of a node that crosses 4 KB waits there as well. Nothing leaves the ring before the read
     before it was accepted, so that what still waits can be called off. Lines go out when no node waits.
 
@@ -29,8 +29,8 @@ class AskQueue(wiring.Component):
 
     Members
     -------
-    do_ask, ask_is_late, context, address, abi : In
-        Asks for the node at this bus address. ``ask_is_late``: it shall wait its turn in any case, or for ``do_wake``.
+    can_ask, do_ask, context, address, abi : In
+        Asks for the node at this bus address. ``do_ask`` may be late in its clock; it comes only with ``can_ask``.
     do_wake, wake_context : In
         A node that was asked for with ``ask_is_parked`` is to be read after all.
     ask_is_parked : In
@@ -45,11 +45,13 @@ class AskQueue(wiring.Component):
         Nodes of aborted contexts stay in the ring until they are called off.
     do_call_off, call_off_context : In
     pending : ``Out(contexts)``
-        In the ring, and only there.
+        In the ring, or leaving it in this clock.
+    is_leaving, leaving_context : Out
+        The read of this context leaves the ring: it is offered from the next clock on.
     lines : ``In(stream of layouts.read_request)``
     reads : ``Out(stream of layouts.read_request)``
 
-    One clock from ``do_ask`` to ``reads`` if nothing waits; a node from the ring goes out every second clock.
+    No clock from ``do_ask`` to ``reads`` if nothing waits; a node from the ring goes out every second clock.
     """
 
     lines: stream.Interface
@@ -60,8 +62,8 @@ class AskQueue(wiring.Component):
         context = range(max(2, config.contexts))
         super().__init__(
             {
+                "can_ask": In(1),
                 "do_ask": In(1),
-                "ask_is_late": In(1),
                 "ask_is_parked": In(1),
                 "context": In(context),
                 "address": In(config.address_width),
@@ -76,6 +78,8 @@ class AskQueue(wiring.Component):
                 "do_call_off": In(1),
                 "call_off_context": In(context),
                 "pending": Out(config.contexts),
+                "is_leaving": Out(1),
+                "leaving_context": Out(context),
                 "lines": In(stream.Signature(layouts.read_request(config))),
                 "reads": Out(stream.Signature(layouts.read_request(config))),
             }
@@ -87,72 +91,73 @@ class AskQueue(wiring.Component):
         place = data.StructLayout({"word": config.address_width - 3, "is_x86": 1})
         m.submodules.places = places = LutMemory(shape=place, depth=config.contexts)
         m.submodules.turn = turn = RoundRobin(width=config.contexts)
-        read = self.reads.payload
         is_second_q = Signal(config.contexts)
 
-        # The one that left the ring and is offered next.
-        is_leaving_q = Signal()
-        leaving_q = Signal.like(self.context)
-        leaving_is_second_q = Signal()
-        is_open = Signal()
+        # The read that was offered and not taken, or that waits for nothing else.
+        held_q = Signal(layouts.read_request(config))
+        is_held_q = Signal()
+        asked = Signal(layouts.read_request(config))
         is_fast = Signal()
+        m.d.comb += [
+            asked.id.eq(self.context),
+            asked.address.eq(Cat(Const(0, 3), self.address[3:])),
+            asked.beat_count.eq(first_count(self.address, self.abi)),
+            self.reads.valid.eq(is_held_q | is_fast),
+            self.reads.payload.eq(Mux(is_held_q, held_q.as_value(), asked.as_value())),
+        ]
+
+        # The one that leaves the ring.
+        is_leaving_q = Signal()
+        leaving_q = self.leaving_context
+        is_kept = self.is_aborted.bit_select(leaving_q, 1)
+        do_take = Signal()
+        can_be_fast = Signal()
         m.d.comb += [
             places.do_write.eq(self.do_ask),
             places.write_address.eq(self.context),
             places.write_data.word.eq(self.address[3:]),
             places.write_data.is_x86.eq(self.abi == Abi.X86),
             places.read_addresses[0].eq(leaving_q),
-            is_open.eq(~self.reads.valid | self.reads.ready),
             turn.requests.eq(self.pending & ~self.is_aborted),
-            turn.do_take.eq(turn.is_any & is_open & ~is_leaving_q & self.may_ask),
-            is_fast.eq(
-                self.do_ask
-                & ~(self.ask_is_late | self.ask_is_parked)
-                & is_open
-                & ~is_leaving_q
-                & ~self.pending.any()
-                & self.may_ask
-            ),
+            do_take.eq(turn.is_any & (~is_held_q | self.reads.ready) & ~is_leaving_q & self.may_ask),
+            turn.do_take.eq(is_leaving_q),
+            turn.taken.eq(leaving_q),
+            can_be_fast.eq(~is_held_q & ~is_leaving_q & ~self.pending.any() & self.may_ask),
+            is_fast.eq(self.do_ask & ~self.ask_is_parked & can_be_fast),
+            self.is_leaving.eq(is_leaving_q & ~is_kept & self.is_waiting.bit_select(leaving_q, 1)),
         ]
-        m.d.sync += [is_leaving_q.eq(turn.do_take), leaving_q.eq(turn.index)]
-        with m.If(turn.do_take):
-            m.d.sync += [
-                self.pending.bit_select(turn.index, 1).eq(0),
-                leaving_is_second_q.eq(is_second_q.bit_select(turn.index, 1)),
-            ]
+        m.d.sync += is_leaving_q.eq(do_take)
+        with m.If(do_take):
+            m.d.sync += leaving_q.eq(turn.index)
 
-        is_lost = ~self.is_waiting.bit_select(leaving_q, 1)
-        is_kept = self.is_aborted.bit_select(leaving_q, 1)
         found = places.read_data[0]
         address = Cat(Const(0, 3), found.word)
         next_page = Cat(Const(0, PAGE_WORDS_BITS + 3), (found.word[PAGE_WORDS_BITS:] + 1)[: config.address_width - 12])
         before = first_count(address, found.is_x86)
         total = Mux(found.is_x86, 2, 3)
-        do_leave = is_leaving_q & ~is_lost & ~is_kept
+        is_second = is_second_q.bit_select(leaving_q, 1)
 
+        # What is held waits for nothing that is late, but for whether it is valid.
         with m.If(self.reads.ready):
-            m.d.sync += self.reads.valid.eq(0)
-        with m.If(do_leave):
+            m.d.sync += is_held_q.eq(0)
+        with m.If(self.is_leaving | is_fast):
+            m.d.sync += is_held_q.eq(self.is_leaving | ~self.reads.ready)
+        with m.If(is_leaving_q):
             m.d.sync += [
-                self.reads.valid.eq(1),
-                read.id.eq(leaving_q),
-                read.address.eq(Mux(leaving_is_second_q, next_page, address)),
-                read.beat_count.eq(Mux(leaving_is_second_q, total - before, before)),
+                held_q.id.eq(leaving_q),
+                held_q.address.eq(Mux(is_second, next_page, address)),
+                held_q.beat_count.eq(Mux(is_second, total - before, before)),
             ]
-        with m.Elif(is_fast):
-            m.d.sync += [
-                self.reads.valid.eq(1),
-                read.id.eq(self.context),
-                read.address.eq(Cat(Const(0, 3), self.address[3:])),
-                read.beat_count.eq(first_count(self.address, self.abi)),
-            ]
+        with m.Elif(self.can_ask & ~is_held_q):
+            m.d.sync += held_q.eq(asked)
         if config.line_buffers:
-            m.d.comb += self.lines.ready.eq(is_open & ~is_leaving_q & ~is_fast & ~(self.pending.any() & self.may_ask))
-            with m.If(self.lines.valid & self.lines.ready):
-                m.d.sync += [self.reads.valid.eq(1), read.eq(self.lines.payload)]
+            can_hold_line = ~is_held_q & ~is_leaving_q & ~self.can_ask & ~(self.pending.any() & self.may_ask)
+            m.d.comb += self.lines.ready.eq(can_hold_line)
+            with m.If(self.lines.valid & can_hold_line):
+                m.d.sync += [is_held_q.eq(1), held_q.eq(self.lines.payload)]
 
-        with m.If(is_leaving_q & is_kept & ~is_lost):
-            m.d.sync += self.pending.bit_select(leaving_q, 1).eq(1)
+        with m.If(is_leaving_q & ~(is_kept & self.is_waiting.bit_select(leaving_q, 1))):
+            m.d.sync += self.pending.bit_select(leaving_q, 1).eq(0)
         with m.If(self.do_ask):
             m.d.sync += is_second_q.bit_select(self.context, 1).eq(0)
             with m.If(~is_fast & ~self.ask_is_parked):

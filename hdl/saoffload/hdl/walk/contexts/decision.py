@@ -20,6 +20,9 @@ class Decision(wiring.Component):
     again later, with the ``Next`` as it was kept. A wait that expired is decided in the same way, and so is an abort of
     a context whose read has not left the ring.
 
+    A decision takes two clocks: in the first what is known of the context is looked up, in the second it is decided. An
+    address whose context is decided meanwhile is dropped: that decision is the one that it was judged for.
+
     The order of statuses is the contract's. ABORTED stands until the last node is decided.
 
     Parameters
@@ -33,24 +36,27 @@ class Decision(wiring.Component):
         A command begins.
     do_mark : ``In(contexts)``
         Strobes: these are aborted.
-    has_picked, picked_context, picked_is_taken : Out, Out, In
+    has_picked, picked_context, picked_abi, picked_is_taken : Out, Out, Out, In
         An address to be judged, of this context.
     lane_is_taken : In
         The ``Next`` of a word on its way is judged instead.
     has_node, is_from_buffer, buffer_is_bad, buffer_failed : In
-        See :class:`.LinePool`: the node asked for comes from a line buffer; the node before it did.
+        See :class:`.LinePool`: the node asked for comes from a line buffer, as of clock 3 of the judge; the node before
+        it did, as of clock 2.
     gives_up, context_given_up, can_give_up : In, In, Out
         A promised node does not come from a buffer.
-    looked_at, abi, is_first, is_delete : In, Out, Out, Out
-        Of a context, in the same clock.
-    word_context, is_over, is_part_over, failed, is_bad : In
+    looked_at : In
+        Clock 1 of the judge.
+    is_weighed, weighed_context, is_first, is_delete : In, In, Out, Out
+        Clock 2 of the judge, and what it needs of that context, as it was in clock 1.
+    word_context, is_over, is_end_over, is_part_over, word_failed, failed, is_bad : In
         See :class:`.Lane`.
-    is_judged, context, is_null, is_misaligned, is_allowed, is_met, is_too_long : In
-        See :class:`.Judge`: two clocks after the address was offered.
+    is_judged, context, is_null, is_misaligned, is_allowed, is_met, is_too_long, can_be_read : In
+        See :class:`.Judge`: three clocks after the address was offered.
     busy_ids : In
         No read is asked for with the ID of a read that is not over.
-    pending : ``In(contexts)``
-        Reads in the ring.
+    pending, is_leaving, leaving_context : In
+        Reads in the ring: see :class:`.AskQueue`.
     do_expire, expired_context, visited_in_turn : In
         See :class:`.Watch`.
     do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
@@ -67,7 +73,7 @@ class Decision(wiring.Component):
         ``context`` is a delete by register; it is first.
     is_waiting, is_aborted, has_ended, deletes_by_register, abis_are_x86 : ``Out(contexts)``
     abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
-        A clock after the decision.
+        A clock after the decision, if the read is still under way.
     """
 
     abandons: stream.Interface
@@ -85,6 +91,7 @@ class Decision(wiring.Component):
                 "do_mark": In(each),
                 "has_picked": Out(1),
                 "picked_context": Out(context),
+                "picked_abi": Out(Abi),
                 "picked_is_taken": In(1),
                 "lane_is_taken": In(1),
                 "has_node": In(1),
@@ -98,12 +105,15 @@ class Decision(wiring.Component):
                 "wake_context": Out(context),
                 "is_promised": Out(each),
                 "looked_at": In(context),
-                "abi": Out(Abi),
+                "is_weighed": In(1),
+                "weighed_context": In(context),
                 "is_first": Out(1),
                 "is_delete": Out(1),
                 "word_context": In(context),
                 "is_over": In(1),
+                "is_end_over": In(1),
                 "is_part_over": In(1),
+                "word_failed": In(1),
                 "failed": In(each),
                 "is_bad": In(each),
                 "is_judged": In(1),
@@ -113,8 +123,11 @@ class Decision(wiring.Component):
                 "is_allowed": In(1),
                 "is_met": In(1),
                 "is_too_long": In(1),
+                "can_be_read": In(1),
                 "busy_ids": In(2**config.id_width),
                 "pending": In(each),
+                "is_leaving": In(1),
+                "leaving_context": In(context),
                 "do_expire": In(1),
                 "expired_context": In(context),
                 "visited_in_turn": In(range(max(4, each))),
@@ -146,94 +159,120 @@ class Decision(wiring.Component):
         )
         m.submodules.turn = turn = RoundRobin(width=each)
 
-        # Who is judged next, of those who are not judged as their words come.
-        m.d.comb += [
-            turn.requests.eq(wants_judge_q),
-            turn.do_take.eq(turn.is_any & (~self.has_picked | self.picked_is_taken)),
-        ]
-        with m.If(turn.do_take):
-            m.d.sync += [self.picked_context.eq(turn.index), wants_judge_q.bit_select(turn.index, 1).eq(0)]
-        with m.If(~self.has_picked | self.picked_is_taken):
-            m.d.sync += self.has_picked.eq(turn.is_any)
-
         def of(bits: Value, context: Value) -> Value:
             return Value.cast(bits.bit_select(context, 1))
 
+        # Who is judged next, of those who are not judged as their words come.
+        was_found_q = Signal()
+        do_find = Signal()
         m.d.comb += [
-            self.abi.eq(Mux(of(self.abis_are_x86, self.looked_at), Abi.X86, Abi.X64)),
-            self.is_first.eq(of(is_first_q, self.looked_at)),
-            self.is_delete.eq(of(self.deletes_by_register, self.looked_at)),
+            turn.requests.eq(wants_judge_q),
+            do_find.eq(turn.is_any & ~self.has_picked),
+            turn.do_take.eq(was_found_q),
+            turn.taken.eq(self.picked_context),
+            self.picked_abi.eq(Mux(of(self.abis_are_x86, self.picked_context), Abi.X86, Abi.X64)),
         ]
+        m.d.sync += was_found_q.eq(do_find)
+        with m.If(do_find):
+            m.d.sync += [self.picked_context.eq(turn.index), self.has_picked.eq(1)]
+        with m.Elif(self.picked_is_taken):
+            m.d.sync += self.has_picked.eq(0)
+        with m.If(was_found_q):
+            m.d.sync += of(wants_judge_q, self.picked_context).eq(0)
 
-        # The judge's two clocks. In the first, a word that was offered as it came is the one that lies in the lane.
-        is_from_lane_q = Signal()
-        lane_is_judged_q = Signal()
-        was_over_q = Signal()
+        # Clock 2 of the judge: what is known of the context. A word that was offered as it came lies in the lane in
+        # clock 1; the node may be over with it, or with the word behind it, in this clock.
+        weighed = self.weighed_context
+        is_from_lane_q, lane_is_weighed_q, was_over_q = (
+            Signal(name=name) for name in ("is_from_lane_q", "lane_is_weighed_q", "was_over_q")
+        )
         m.d.sync += [
             is_from_lane_q.eq(self.lane_is_taken),
-            lane_is_judged_q.eq(is_from_lane_q),
-            was_over_q.eq(is_from_lane_q & self.is_over),
+            lane_is_weighed_q.eq(is_from_lane_q),
+            was_over_q.eq(is_from_lane_q & self.is_end_over),
         ]
+        is_word_mine = self.word_context == weighed
+        is_first, is_delete, is_aborted = self.is_first, self.is_delete, of(self.is_aborted, weighed)
+        is_late = of(is_late_q, weighed)
+        is_whole = of(self.is_waiting, weighed) & (was_over_q | (self.is_end_over & is_word_mine))
+        is_expired = of(is_expired_q, weighed) & ~is_late
+        is_over_now = self.is_over & is_word_mine
+        is_called_off = of(self.pending & self.is_aborted, weighed)
+        m.d.sync += [
+            is_first.eq(of(is_first_q, self.looked_at)),
+            is_delete.eq(of(self.deletes_by_register, self.looked_at)),
+        ]
+
+        # Clock 3: the decision. It may ask for the node if nothing speaks against it; the bits that were set for a
+        # decision before this one are gone with it.
         context = self.context
-        is_over_now = self.is_over & (self.word_context == context)
-        is_first = of(is_first_q, context)
-        is_aborted = of(self.is_aborted, context)
-        is_late = of(is_late_q, context)
-        is_called_off = of(self.pending, context) & is_aborted
-        is_expired = Signal()
-        is_whole = Signal()
-        is_due = Signal()
-        does_fail = Signal()
-        m.d.comb += [
-            self.is_deleting.eq(of(self.deletes_by_register, context)),
-            self.is_deciding_first.eq(is_first),
-            is_whole.eq(of(self.is_waiting, context) & (was_over_q | is_over_now)),
-            is_expired.eq(~lane_is_judged_q & ~self.is_from_buffer & of(is_expired_q, context) & ~is_late),
-            is_due.eq(
-                Mux(
-                    self.is_from_buffer,
-                    ~self.buffer_failed,
-                    Mux(lane_is_judged_q, is_whole, is_first | is_late | is_expired | is_called_off),
-                )
+        is_due_q, may_ask_q, is_stopped_q, was_first_q, was_deleting_q, was_aborted_q, has_failed_q, was_expired_q = (
+            Signal(name=name)
+            for name in (
+                "is_due_q",
+                "may_ask_q",
+                "is_stopped_q",
+                "was_first_q",
+                "was_deleting_q",
+                "was_aborted_q",
+                "has_failed_q",
+                "was_expired_q",
+            )
+        )
+        is_node_bad_q, does_fail_q, was_overtaken_q, is_overtaken_q = (
+            Signal(name=name) for name in ("is_node_bad_q", "does_fail_q", "was_overtaken_q", "is_overtaken_q")
+        )
+        by_word = lane_is_weighed_q & ~self.is_from_buffer
+        by_pick = ~lane_is_weighed_q & ~self.is_from_buffer
+        has_failed = (of(self.failed, weighed) | (self.word_failed & is_word_mine)) & (~self.is_from_buffer)
+        is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, of(self.is_bad, weighed))
+        is_stopped = Mux(is_first, is_aborted & is_delete, is_aborted | has_failed | (by_pick & is_expired) | is_bad)
+        m.d.sync += [
+            is_due_q.eq(
+                (self.is_from_buffer & ~self.buffer_failed)
+                | (by_word & is_whole)
+                | (by_pick & ~is_over_now & (is_first | is_late | is_expired | is_called_off))
             ),
-            self.do_settle.eq(self.is_judged & is_due),
+            may_ask_q.eq(~is_aborted & ~of(self.busy_ids, weighed)),
+            is_stopped_q.eq(is_stopped),
+            was_first_q.eq(is_first),
+            was_deleting_q.eq(is_delete),
+            was_aborted_q.eq(is_aborted),
+            has_failed_q.eq(has_failed),
+            was_expired_q.eq(by_pick & is_expired),
+            is_node_bad_q.eq(is_bad),
+            does_fail_q.eq(self.is_from_buffer & self.buffer_failed),
+            was_overtaken_q.eq(self.do_settle & (context == self.looked_at)),
+            is_overtaken_q.eq(was_overtaken_q | (self.do_settle & (context == weighed))),
+        ]
+        is_due = Signal()
+        can_go_on = Signal()
+        does_fail = Signal()
+        has_node = ~was_first_q | was_deleting_q
+        m.d.comb += [
+            is_due.eq(self.is_judged & is_due_q & ~is_overtaken_q),
+            can_go_on.eq(may_ask_q & ~is_stopped_q & self.can_be_read),
+            self.do_settle.eq(is_due),
+            self.do_ask.eq(is_due & can_go_on),
+            self.do_end.eq(is_due & ~can_go_on),
+            self.do_visit.eq(is_due & has_node & ~is_stopped_q),
+            self.do_move.eq(~is_stopped_q),
+            self.is_short.eq(has_node & is_stopped_q),
+            self.is_deleting.eq(was_deleting_q),
+            self.is_deciding_first.eq(was_first_q),
             # A node out of a buffer is read once more by demand if a word of it failed.
-            does_fail.eq(self.is_judged & self.is_from_buffer & self.buffer_failed),
+            does_fail.eq(self.is_judged & does_fail_q),
             self.can_give_up.eq(~does_fail),
             self.do_wake.eq(does_fail | self.gives_up),
             self.wake_context.eq(Mux(does_fail, context, self.context_given_up)),
         ]
-
-        has_failed = of(self.failed, context) & ~self.is_from_buffer
-        is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, of(self.is_bad, context))
-        is_stopped = Mux(is_first, is_aborted & self.is_deleting, is_aborted | has_failed | is_expired | is_bad)
-        has_node = ~is_first | self.is_deleting
-        can_go_on = Signal()
-        is_id_free = ~of(self.busy_ids, context)
-        m.d.comb += [
-            can_go_on.eq(
-                ~is_stopped
-                & ~is_aborted
-                & ~self.is_null
-                & ~self.is_misaligned
-                & self.is_allowed
-                & ~self.is_met
-                & ~self.is_too_long
-                & is_id_free
-            ),
-            self.do_visit.eq(self.do_settle & has_node & ~is_stopped),
-            self.do_move.eq(~is_stopped),
-            self.do_ask.eq(self.do_settle & can_go_on),
-            self.do_end.eq(self.do_settle & ~can_go_on),
-            self.is_short.eq(has_node & is_stopped),
-        ]
-        with m.If(is_aborted):
+        with m.If(was_aborted_q):
             m.d.comb += self.status.eq(Status.ABORTED)
-        with m.Elif(~is_first & has_failed):
+        with m.Elif(~was_first_q & has_failed_q):
             m.d.comb += self.status.eq(Status.BUS_ERROR)
-        with m.Elif(is_expired):
+        with m.Elif(was_expired_q):
             m.d.comb += self.status.eq(Status.TIMEOUT)
-        with m.Elif(~is_first & is_bad):
+        with m.Elif(~was_first_q & is_node_bad_q):
             m.d.comb += self.status.eq(Status.BAD_HEADER)
         with m.Elif(self.is_null):
             m.d.comb += self.status.eq(Status.OK)
@@ -250,7 +289,7 @@ class Decision(wiring.Component):
 
         # A word that completes a node which is not decided with it makes its context late.
         is_word_waiting = of(self.is_waiting, self.word_context)
-        is_decided_with_it = is_from_lane_q | (lane_is_judged_q & self.is_judged & (self.word_context == context))
+        is_decided_with_it = self.is_end_over & (is_from_lane_q | (lane_is_weighed_q & self.is_weighed & is_word_mine))
         is_late_now = self.is_over & is_word_waiting & ~is_decided_with_it
         m.d.comb += [
             self.do_second.eq(self.is_part_over & is_word_waiting),
@@ -263,10 +302,17 @@ class Decision(wiring.Component):
                 )
             ),
         ]
+
+        # A read is abandoned if it was offered, and is not over by now.
+        does_leave = self.is_leaving & (self.leaving_context == context)
+        was_abandoned_q = Signal()
         m.d.sync += [
-            self.abandons.valid.eq(self.do_settle & is_expired & ~of(self.pending, context)),
+            was_abandoned_q.eq(is_due & was_expired_q & (~of(self.pending, context) | does_leave)),
             self.abandons.payload.id.eq(context),
         ]
+        m.d.comb += self.abandons.valid.eq(
+            was_abandoned_q & of(self.busy_ids[:each], self.abandons.payload.id[: len(context)])
+        )
 
         # The bits. What a decision sets prevails over what happened to its context in the same clock.
         in_turn = self.visited_in_turn

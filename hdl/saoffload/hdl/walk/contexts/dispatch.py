@@ -65,6 +65,7 @@ class Dispatch(wiring.Component):
         m.d.comb += [
             turn.requests.eq(self.is_free & (~busy | all_are_lost_q.replicate(self._contexts))),
             turn.do_take.eq(self.do_start),
+            turn.taken.eq(self.context),
             self.commands.ready.eq(has_context_q & ~self.must_wait),
             self.do_start.eq(self.commands.valid & self.commands.ready),
         ]

@@ -1,6 +1,6 @@
-"""What speaks for and against reading the node at an address: a pipeline of two clocks for all contexts."""
+"""What speaks for and against reading the node at an address: a pipeline of three clocks for all contexts."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,8 @@ from saoffload.hdl.walk.windows import WindowCheckSignature
 
 ALIGNED_BITS = 2
 """Lowest bits of a list address that are 0 in every ABI."""
+PART_BITS = 8
+"""Bits that are compared before a register; the parts are joined behind it."""
 
 
 class Judge(wiring.Component):
@@ -29,27 +31,38 @@ class Judge(wiring.Component):
     -------
     do_start, start_context, start_budget : In
         A walk begins. A budget of 0 means 2**32 - 1.
-    is_offered, is_question, offered_context, offered_address : In
-        An address to be judged. Clock 0. ``is_question``: it is about no context, only ``check`` is asked, for a node
-        of x64.
-    is_looking, looked_at : Out
-        The context of clock 1, unless that is a question; about it are ``abi``, ``is_first`` and ``is_delete`` (In): a
-        delete by register, which counts as one node with nothing behind it.
+    is_offered, is_void, is_question, offered_context, offered_abi, offered_address : In
+        An address to be judged. Clock 0. ``is_void``: not this one, after all. ``is_question``: it is about no context,
+        only ``check`` is asked.
+    is_from_lane, lane_next : In
+        Clock 0, clock 1: the address is this ``Next``, and not ``offered_address``.
+    is_looking, looked_at, look_address : Out
+        The context of clock 1, unless that is a question, and the address.
+    is_first, is_delete : In
+        Of that context, a clock later. ``is_delete``: a delete by register, which counts as one node with nothing
+        behind it.
+    is_weighed, weighed_context : Out
+        The context of clock 2.
     check : ``Out(WindowCheckSignature)``
-    is_judged, context, address, abi_q : Out
-        Clock 2: what follows is about this address, and so is ``check``'s answer.
+    is_judged, context, address, abi : Out
+        Clock 3: what follows is about this address.
     has_answer : Out
-        Clock 2: ``check``'s answer is to a question.
+        Clock 3: ``is_allowed``, ``window`` and ``bus_address`` answer a question.
+    is_allowed, window, bus_address : Out
+    can_be_read : Out
+        Nothing that the judge knows speaks against reading it.
     is_null, is_misaligned, is_met, is_too_long : Out
         ``is_met``: it is the address saved last.
     do_settle : ``In(1)``
-        Clock 2, strobe: the context's numbers go on. With ``do_ask`` the node at the address is asked for: it is the
+        Clock 3, strobe: the context's numbers go on. With ``do_ask`` the node at the address is asked for: it is the
         context's node, is saved if its number is a power of two, and will be one more.  With ``do_move`` the address
         becomes that of the context's node.
     shown_context, shown_ordinal, shown_address : In, Out, Out
         To report: the numbers of any context, in the same clock.
     node_address : Out
-        Of ``context``, as it stands in clock 2: the node before the address.
+        Of ``context``, as it stands in clock 3: the node before the address.
+
+    A context's next address may be offered in clock 3, in that of ``do_settle``.
     """
 
     check: wiring.PureInterface
@@ -65,20 +78,30 @@ class Judge(wiring.Component):
                 "start_context": In(context),
                 "start_budget": In(COUNT_BITS),
                 "is_offered": In(1),
+                "is_void": In(1),
                 "is_question": In(1),
                 "offered_context": In(context),
+                "offered_abi": In(Abi),
                 "offered_address": In(LIST_ADDRESS_BITS),
+                "is_from_lane": In(1),
+                "lane_next": In(LIST_ADDRESS_BITS),
                 "is_looking": Out(1),
                 "looked_at": Out(context),
-                "abi": In(Abi),
+                "look_address": Out(LIST_ADDRESS_BITS),
+                "is_weighed": Out(1),
+                "weighed_context": Out(context),
                 "is_first": In(1),
                 "is_delete": In(1),
                 "check": Out(WindowCheckSignature(config)),
                 "is_judged": Out(1),
-                "has_answer": Out(1),
                 "context": Out(context),
                 "address": Out(LIST_ADDRESS_BITS),
-                "abi_q": Out(Abi),
+                "abi": Out(Abi),
+                "has_answer": Out(1),
+                "is_allowed": Out(1),
+                "window": Out(range(max(2, config.windows))),
+                "bus_address": Out(config.address_width),
+                "can_be_read": Out(1),
                 "is_null": Out(1),
                 "is_misaligned": Out(1),
                 "is_met": Out(1),
@@ -103,20 +126,23 @@ class Judge(wiring.Component):
         m.submodules.saved = saved = LutMemory(shape=kept_bits, depth=depth)
 
         # Clock 1.
-        is_question_q = Signal()
-        address_q = self.check.address
-        ordinal = Signal(COUNT_BITS)
+        asks_1_q, asks_2_q = Signal(), Signal()
+        is_from_lane_q = Signal()
         offered_q = Signal(LIST_ADDRESS_BITS)
+        abi_1_q, abi_2_q = Signal(Abi), Signal(Abi)
+        address = self.look_address
         m.d.sync += [
-            self.is_looking.eq(self.is_offered & ~self.is_question),
-            is_question_q.eq(self.is_question),
-            self.has_answer.eq(is_question_q),
+            self.is_looking.eq(self.is_offered & ~self.is_question & ~self.is_void),
+            asks_1_q.eq(self.is_question),
             self.looked_at.eq(self.offered_context),
+            abi_1_q.eq(self.offered_abi),
+            is_from_lane_q.eq(self.is_from_lane),
             offered_q.eq(self.offered_address),
         ]
         m.d.comb += [
-            address_q.eq(offered_q),
-            self.check.abi.eq(Mux(is_question_q, Abi.X64, self.abi)),
+            address.eq(Mux(is_from_lane_q, self.lane_next, offered_q)),
+            self.check.address.eq(address),
+            self.check.abi.eq(abi_1_q),
             budgets.do_write.eq(self.do_start),
             budgets.write_address.eq(self.start_context),
             # The largest number there is stands for none.
@@ -124,31 +150,58 @@ class Judge(wiring.Component):
             budgets.read_addresses[0].eq(self.looked_at),
             ordinals.read_addresses[0].eq(self.looked_at),
             saved.read_addresses[0].eq(self.looked_at),
-            ordinal.eq(Mux(self.is_first, self.is_delete, ordinals.read_data[0])),
         ]
 
-        # Clock 2.
-        ordinal_q = Signal(COUNT_BITS)
-        next_ordinal_q = Signal(COUNT_BITS)
-        is_due_q = Signal()
+        # Clock 2: what was found in parts is joined.
+        ordinal_2_q = Signal(COUNT_BITS)
+        address_2_q = Signal(LIST_ADDRESS_BITS)
+        is_misaligned_q = Signal()
         m.d.sync += [
-            self.is_judged.eq(self.is_looking),
-            self.context.eq(self.looked_at),
-            self.address.eq(offered_q),
-            self.abi_q.eq(self.abi),
-            self.is_null.eq((offered_q == 0) | self.is_delete),
-            self.is_misaligned.eq(offered_q[:2].any() | ((self.abi == Abi.X64) & offered_q[2])),
-            self.is_met.eq(~self.is_first & (saved.read_data[0] == offered_q[self._kept])),
-            self.is_too_long.eq(ordinal == budgets.read_data[0]),
+            self.is_weighed.eq(self.is_looking),
+            self.weighed_context.eq(self.looked_at),
+            asks_2_q.eq(asks_1_q),
+            abi_2_q.eq(abi_1_q),
+            address_2_q.eq(address),
+            ordinal_2_q.eq(ordinals.read_data[0]),
+            is_misaligned_q.eq(address[:2].any() | ((abi_1_q == Abi.X64) & address[2])),
+        ]
+        is_zero = _joined(m, "zero", ~address)
+        is_saved = _joined(m, "saved", ~(saved.read_data[0] ^ address[self._kept]))
+        is_spent = _joined(m, "spent", ~(ordinals.read_data[0] ^ budgets.read_data[0]))
+        is_null = is_zero | self.is_delete
+        is_met = is_saved & ~self.is_first
+        is_too_long = is_spent & ~self.is_first
+
+        # Clock 3.
+        ordinal_q, next_ordinal_q = Signal(COUNT_BITS), Signal(COUNT_BITS)
+        is_first_q, is_delete_q, is_due_q = Signal(), Signal(), Signal()
+        m.d.sync += [
+            self.is_judged.eq(self.is_weighed),
+            self.context.eq(self.weighed_context),
+            self.address.eq(address_2_q),
+            self.abi.eq(abi_2_q),
+            self.has_answer.eq(asks_2_q),
+            self.is_allowed.eq(self.check.is_allowed),
+            self.window.eq(self.check.window),
+            self.bus_address.eq(self.check.bus_address),
+            self.is_null.eq(is_null),
+            self.is_misaligned.eq(is_misaligned_q),
+            self.is_met.eq(is_met),
+            self.is_too_long.eq(is_too_long),
+            self.can_be_read.eq(self.check.is_allowed & ~(is_null | is_misaligned_q | is_met | is_too_long)),
+            is_first_q.eq(self.is_first),
+            is_delete_q.eq(self.is_delete),
+            ordinal_q.eq(ordinal_2_q),
+            next_ordinal_q.eq(ordinal_2_q + 1),
             # Before node 2**k the count is 2**k - 1: no 1 stands above a 0.
-            is_due_q.eq(~(ordinal[1:] & ~ordinal[:-1]).any()),
-            ordinal_q.eq(ordinal),
-            next_ordinal_q.eq(ordinal + 1),
+            is_due_q.eq(self.is_first | ~(ordinal_2_q[1:] & ~ordinal_2_q[:-1]).any()),
         ]
         m.d.comb += [
             ordinals.do_write.eq(self.do_settle),
             ordinals.write_address.eq(self.context),
-            ordinals.write_data.eq(Mux(self.do_ask, next_ordinal_q, ordinal_q)),
+            ordinals.write_data.eq(
+                Mux(is_first_q, is_delete_q | self.do_ask, Mux(self.do_ask, next_ordinal_q, ordinal_q))
+            ),
             addresses.do_write.eq(self.do_settle & self.do_move),
             addresses.write_address.eq(self.context),
             addresses.write_data.eq(self.address),
@@ -163,3 +216,11 @@ class Judge(wiring.Component):
             self.shown_address.eq(addresses.read_data[0]),
         ]
         return m
+
+
+def _joined(m: Module, name: str, bits: Value) -> Value:
+    """Whether all ``bits`` of the clock before were 1: in parts before the registers, all of them behind."""
+    parts = [bits[low : low + PART_BITS].all() for low in range(0, len(bits), PART_BITS)]
+    parts_q = Signal(len(parts), name=f"{name}_parts_q")
+    m.d.sync += parts_q.eq(Cat(parts))
+    return parts_q.all()

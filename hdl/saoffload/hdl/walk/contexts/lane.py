@@ -34,20 +34,22 @@ class Lane(wiring.Component):
         Words of lines (``is_line``) are not looked at.
     do_ask, ask_context, ask_address, ask_abi : In
         A node was asked for: nothing is known of it. ``ask_address`` is its place in its page.
-    next_is_coming, next_context, next_address, next_is_last : Out
-        The word of this clock holds the ``Next`` of that context's node, and ``next_is_last`` completes it.
+    next_is_coming, next_context, next_abi : Out
+        The word of this clock holds the ``Next`` of that context's node.
     has_word, context : Out
         A clock after the word: what follows is about it.
     has_next, next : Out
         It held this ``Next``.
     has_handle, handle : Out
         It held this handle.
-    is_over : Out
-        The node is over with it.
+    is_over, is_end_over : Out
+        The node is over with it. ``is_end_over``: it is the last word of the node, so it would be over anyway.
     is_part_over : Out
         The first part is over with it, and was good.
+    word_failed : Out
+        It failed.
     failed : ``Out(contexts)``
-        Of each context: a word of its node failed, as known in the clock of ``is_over``.
+        Of each context: a word of its node failed, as known a clock after its ``has_word``.
     is_bad : ``Out(contexts)``
         Of each context: the header is not that of its ABI, a clock after the header's ``has_word``.
     """
@@ -66,8 +68,7 @@ class Lane(wiring.Component):
                 "ask_abi": In(Abi),
                 "next_is_coming": Out(1),
                 "next_context": Out(context),
-                "next_address": Out(LIST_ADDRESS_BITS),
-                "next_is_last": Out(1),
+                "next_abi": Out(Abi),
                 "has_word": Out(1),
                 "context": Out(context),
                 "has_next": Out(1),
@@ -75,7 +76,9 @@ class Lane(wiring.Component):
                 "has_handle": Out(1),
                 "handle": Out(WIDE_HANDLE_BITS),
                 "is_over": Out(1),
+                "is_end_over": Out(1),
                 "is_part_over": Out(1),
+                "word_failed": Out(1),
                 "failed": Out(config.contexts),
                 "is_bad": Out(config.contexts),
             }
@@ -84,42 +87,45 @@ class Lane(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         beat = self.beats.payload
-        # Where the words of a context's node stand.
-        place = data.StructLayout({"is_x86": 1, "is_odd": 1, "first_count": 2})
-        m.submodules.places = places = LutMemory(shape=place, depth=self._config.contexts)
-        is_second_q = Signal(self._config.contexts)
-        asked = places.write_data
-        m.d.comb += [
-            places.do_write.eq(self.do_ask),
-            places.write_address.eq(self.ask_context),
-            asked.is_x86.eq(self.ask_abi == Abi.X86),
-            asked.is_odd.eq(self.ask_address[2]),
-            asked.first_count.eq(first_count(self.ask_address, self.ask_abi)),
-        ]
+        contexts = self._config.contexts
+        # What a node is, and the number of its next word, counted over both parts.
+        kind = data.StructLayout({"is_x86": 1, "is_odd": 1})
+        m.submodules.kinds = kinds = LutMemory(shape=kind, depth=contexts)
+        m.submodules.positions = positions = LutMemory(shape=2, depth=contexts)
+        is_fresh_q = Signal(contexts)
 
         # As the word comes.
         is_demand = self.beats.valid & ~is_line(self._config, beat.id)
         context = beat.id[: len(self.context)]
-        found = places.read_data[0]
+        found = kinds.read_data[0]
         position = Signal(2)
         is_end = Signal()
         holds_next = Signal()
-        low, high = beat.data[:32], beat.data[32:]
-        is_second = is_second_q.bit_select(context, 1)
         m.d.comb += [
-            places.read_addresses[0].eq(context),
-            position.eq(beat.number + (found.first_count & is_second.replicate(2))),
+            kinds.do_write.eq(self.do_ask),
+            kinds.write_address.eq(self.ask_context),
+            kinds.write_data.is_x86.eq(self.ask_abi == Abi.X86),
+            kinds.write_data.is_odd.eq(self.ask_address[2]),
+            kinds.read_addresses[0].eq(context),
+            positions.read_addresses[0].eq(context),
+            position.eq(positions.read_data[0] & (~is_fresh_q.bit_select(context, 1)).replicate(2)),
+            positions.do_write.eq(is_demand),
+            positions.write_address.eq(context),
+            positions.write_data.eq(position + 1),
             is_end.eq(position == Mux(found.is_x86, 1, 2)),
             holds_next.eq(position == Mux(found.is_x86 & ~found.is_odd, 0, 1)),
             self.next_is_coming.eq(is_demand & holds_next),
             self.next_context.eq(context),
-            self.next_address.eq(next_of(low, high, is_x86=found.is_x86, is_odd=found.is_odd)),
-            self.next_is_last.eq(is_end),
+            self.next_abi.eq(Mux(found.is_x86, Abi.X86, Abi.X64)),
         ]
+        with m.If(is_demand):
+            m.d.sync += is_fresh_q.bit_select(context, 1).eq(0)
+        with m.If(self.do_ask):
+            m.d.sync += is_fresh_q.bit_select(self.ask_context, 1).eq(1)
 
         # A clock later.
         data_q = Signal(WORD_DATA_BITS)
-        place_q = Signal(place)
+        kind_q = Signal(kind)
         holds_next_q, holds_header_q, is_end_q, has_failed_q, is_final_q = (
             Signal(name=name) for name in ("holds_next_q", "holds_header_q", "is_end_q", "has_failed_q", "is_final_q")
         )
@@ -127,7 +133,7 @@ class Lane(wiring.Component):
             self.has_word.eq(is_demand),
             self.context.eq(context),
             data_q.eq(beat.data),
-            place_q.eq(found),
+            kind_q.eq(found),
             holds_next_q.eq(holds_next),
             holds_header_q.eq(position == 0),
             is_end_q.eq(is_end),
@@ -135,32 +141,27 @@ class Lane(wiring.Component):
             is_final_q.eq(beat.is_final),
         ]
         low_q, high_q = data_q[:32], data_q[32:]
-        failed_q = Signal(self._config.contexts)
-        is_mine = Cat(self.has_word & (self.context == number) for number in range(self._config.contexts))
-        has_failed = (self.failed & is_mine).any()
+        failed = self.failed.bit_select(self.context, 1)
+        has_failed = failed | has_failed_q
         m.d.comb += [
-            self.failed.eq(failed_q | (is_mine & has_failed_q.replicate(self._config.contexts))),
             self.has_next.eq(self.has_word & holds_next_q),
-            self.next.eq(next_of(low_q, high_q, is_x86=place_q.is_x86, is_odd=place_q.is_odd)),
+            self.next.eq(next_of(low_q, high_q, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
             self.has_handle.eq(self.has_word & is_end_q),
-            self.handle.eq(handle_of(low_q, high_q, is_x86=place_q.is_x86, is_odd=place_q.is_odd)),
+            self.handle.eq(handle_of(low_q, high_q, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
+            self.is_end_over.eq(self.has_word & is_final_q & is_end_q),
             self.is_over.eq(self.has_word & is_final_q & (is_end_q | has_failed)),
             self.is_part_over.eq(self.has_word & is_final_q & ~is_end_q & ~has_failed),
+            self.word_failed.eq(self.has_word & has_failed_q),
         ]
-        header = Mux(place_q.is_x86 & place_q.is_odd, high_q, low_q)
-        is_header_bad = header != Mux(place_q.is_x86, X86_HEADER, X64_HEADER)
+        header = Mux(kind_q.is_x86 & kind_q.is_odd, high_q, low_q)
+        is_header_bad = header != Mux(kind_q.is_x86, X86_HEADER, X64_HEADER)
         with m.If(self.has_word):
             with m.If(has_failed_q):
-                m.d.sync += failed_q.bit_select(self.context, 1).eq(1)
+                m.d.sync += failed.eq(1)
             with m.If(holds_header_q):
                 m.d.sync += self.is_bad.bit_select(self.context, 1).eq(is_header_bad)
-        with m.If(self.is_part_over):
-            m.d.sync += is_second_q.bit_select(self.context, 1).eq(1)
         with m.If(self.do_ask):
-            m.d.sync += [
-                failed_q.bit_select(self.ask_context, 1).eq(0),
-                is_second_q.bit_select(self.ask_context, 1).eq(0),
-            ]
+            m.d.sync += self.failed.bit_select(self.ask_context, 1).eq(0)
         return m
 
 

@@ -33,13 +33,15 @@ class LineBuffer(wiring.Component):
         By its owner. The owner loses it when it is not, and no node is promised.
     has_owner, owner : Out
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
-    is_looking, looked_at, look_address, look_is_mine : In
-        This address of this context is judged; ``look_is_mine``: it came from here.
+    is_looking, looked_at, look_address : In
+        This address of this context is judged.
     is_judged, context, address, window, do_ask, judged_is_mine : In
-        A clock later.
+        Two clocks later; ``judged_is_mine``: it came from here.
     has_node : Out
         In that clock: the node there comes from here, if it is asked for.
-    next_is_coming, next_address, next_is_taken : Out, Out, In
+    abi : Out
+        Of the owner's list.
+    next_is_coming, next_address, next_is_taken, next_is_void : Out, Out, In, Out
     is_bad, failed, handle : Out
         See :class:`.LineReader`.
     is_expired, is_aborted : In
@@ -73,7 +75,6 @@ class LineBuffer(wiring.Component):
                 "is_looking": In(1),
                 "looked_at": In(context),
                 "look_address": In(LIST_ADDRESS_BITS),
-                "look_is_mine": In(1),
                 "is_judged": In(1),
                 "context": In(context),
                 "address": In(LIST_ADDRESS_BITS),
@@ -81,9 +82,11 @@ class LineBuffer(wiring.Component):
                 "do_ask": In(1),
                 "judged_is_mine": In(1),
                 "has_node": Out(1),
+                "abi": Out(Abi),
                 "next_is_coming": Out(1),
                 "next_address": Out(LIST_ADDRESS_BITS),
                 "next_is_taken": In(1),
+                "next_is_void": Out(1),
                 "is_bad": Out(1),
                 "failed": Out(1),
                 "handle": Out(WIDE_HANDLE_BITS),
@@ -124,13 +127,20 @@ class LineBuffer(wiring.Component):
             ]
         with m.Elif(do_take_back):
             m.d.sync += self.has_owner.eq(0)
-        looks = self.has_owner & self.is_looking & (self.looked_at == self.owner)
-        is_mine = self.has_owner & self.is_judged & (self.context == self.owner)
+        # What the owner asks for, in the judge's three clocks. An owner that was lost meanwhile asks for nothing.
+        was_looking_q, was_weighed_q = Signal(), Signal()
+        is_weighed = was_looking_q & self.has_owner
+        is_mine = was_weighed_q & self.has_owner
+        m.d.sync += [
+            was_looking_q.eq(self.has_owner & self.is_looking & (self.looked_at == self.owner)),
+            was_weighed_q.eq(is_weighed),
+        ]
         m.d.comb += [
             tags.do_clear.eq(~self.has_owner),
             reader.do_stop.eq(~self.has_owner | do_take_back),
             do_take_back.eq(self.has_owner & ~self.is_wanted & ~is_asked_q & ~is_mine),
             reader.is_x86.eq(is_x86_q),
+            self.abi.eq(Mux(is_x86_q, Abi.X86, Abi.X64)),
             fetch.has_owner.eq(self.has_owner),
         ]
 
@@ -139,11 +149,14 @@ class LineBuffer(wiring.Component):
         filled = beat.id[:place_bits]
         is_for_me = (beat.id ^ line_id(config, self._number))[place_bits:] == 0
         is_kept = self.beats.valid & is_for_me
-        m.d.comb += [
+        # A word counts a clock after it can be read: the tags are asked a clock after a node is read on trust.
+        m.d.sync += [
             tags.do_fill.eq(is_kept),
             tags.fill_place.eq(filled),
             tags.fill_number.eq(beat.number),
             tags.fill_is_final.eq(beat.is_final),
+        ]
+        m.d.comb += [
             reader.do_write.eq(is_kept & tags.is_awaited.bit_select(filled, 1)),
             reader.write_place.eq(Cat(beat.number[:WORD_BITS], filled)),
             reader.write_data.eq(beat.data),
@@ -152,25 +165,24 @@ class LineBuffer(wiring.Component):
 
         # Nodes go out.
         node_bits = slice(3, 3 + WORD_BITS + place_bits)
-        has_node = tags.is_here & (tags.window == self.window)
+        has_node = Signal()
         m.d.comb += [
             tags.address.eq(self.look_address),
             tags.last_word.eq(words_behind_first(is_x86_q)),
             tags.place.eq(reader.place),
             tags.place_last_word.eq(words_behind_first(is_x86_q)),
             reader.place_is_whole.eq(tags.place_is_whole),
-            reader.is_looking.eq(looks & self.look_is_mine),
-            reader.look_place.eq(self.look_address[node_bits]),
-            reader.look_is_odd.eq(self.look_address[2]),
             reader.is_decided.eq(self.is_judged & self.judged_is_mine),
-            self.has_node.eq(is_mine & has_node),
-            reader.do_start.eq(is_mine & has_node & self.do_ask),
+            has_node.eq(is_mine & tags.is_here & (tags.window == self.window)),
+            self.has_node.eq(has_node),
+            reader.do_start.eq(has_node & self.do_ask),
             reader.start_is_whole.eq(tags.is_whole),
             reader.start_place.eq(self.address[node_bits]),
             reader.start_is_odd.eq(self.address[2]),
             self.next_is_coming.eq(reader.next_is_coming),
             self.next_address.eq(reader.next_address),
             reader.next_is_taken.eq(self.next_is_taken),
+            self.next_is_void.eq(reader.next_is_void),
             self.is_bad.eq(reader.is_bad),
             self.failed.eq(reader.failed),
             self.handle.eq(reader.handle),
@@ -186,8 +198,10 @@ class LineBuffer(wiring.Component):
             m.d.sync += is_late_q.eq(0)
         with m.Elif(self.is_expired):
             m.d.sync += is_late_q.eq(1)
+        is_hopeless_q = Signal()
+        m.d.sync += is_hopeless_q.eq(reader.is_stuck & (tags.place_is_dead | is_late_q | self.is_aborted))
         m.d.comb += [
-            self.must_give_up.eq(reader.is_stuck & (tags.place_is_dead | is_late_q | self.is_aborted)),
+            self.must_give_up.eq(reader.is_stuck & is_hopeless_q),
             reader.do_give_up.eq(self.do_give_up),
         ]
 
@@ -195,14 +209,16 @@ class LineBuffer(wiring.Component):
         connect(m, fetch.lines, flipped(self.lines))
         used = reader.place[WORD_BITS:]
         new = fetch.probe[:place_bits]
-        is_in_use = is_asked_q & ((new == used) | (new == (used + 1)[:place_bits]))
+        # A node whose first word is one of a line's last two may have words in the next line.
+        may_cross = reader.place[1:WORD_BITS].all()
+        is_in_use = is_asked_q & ((new == used) | (may_cross & (new == (used + 1)[:place_bits])))
         m.d.comb += [
             fetch.is_alone.eq(self.is_alone),
             fetch.do_move.eq(is_mine & self.do_ask),
             fetch.line.eq(self.address[9:]),
             fetch.window.eq(self.window),
-            # What is looked for is not given away before the decision about it.
-            fetch.may_allocate.eq(~looks & ~is_mine & ~is_in_use),
+            # What was looked for is not given away before the decision about it.
+            fetch.may_allocate.eq(~is_weighed & ~is_mine & ~is_in_use),
             fetch.busy_ids.eq(self.busy_ids),
             self.has_question.eq(fetch.has_question),
             self.question.eq(fetch.question),
@@ -220,21 +236,26 @@ class LineBuffer(wiring.Component):
             tags.before.eq(fetch.before),
         ]
 
-        # A line that takes too long is abandoned, with the ID of its place, if it is on the bus.
+        # A line that takes too long is abandoned, with the ID of its place, if it is on the bus. Which one that is has
+        # been known for a while when it is given up.
         behind = Signal(place_bits)
-        late = Signal(place_bits)
-        late_place_q = Signal(place_bits)
+        late_q, abandoned_q = Signal(place_bits), Signal(place_bits)
+        is_late_awaited_q, must_abandon_q = Signal(), Signal()
         is_abandoned = Signal()
+        m.d.sync += [
+            late_q.eq(Mux(tags.is_awaited.bit_select(used, 1), used, behind)),
+            is_late_awaited_q.eq((tags.is_awaited & self.busy_ids).bit_select(late_q, 1)),
+        ]
         m.d.comb += [
             behind.eq(used + 1),
-            late.eq(Mux(tags.is_awaited.bit_select(used, 1), used, behind)),
-            is_abandoned.eq(self.do_give_up & is_late_q & (tags.is_awaited & self.busy_ids).bit_select(late, 1)),
-            self.abandons.payload.id.eq(line_id(config, self._number) | late_place_q),
+            is_abandoned.eq(self.do_give_up & is_late_q & is_late_awaited_q),
+            self.abandons.valid.eq(must_abandon_q & self.busy_ids.bit_select(abandoned_q, 1)),
+            self.abandons.payload.id.eq(line_id(config, self._number) | abandoned_q),
             tags.do_drop.eq(fetch.do_drop | is_abandoned),
-            tags.drop_place.eq(Mux(is_abandoned, late, new)),
+            tags.drop_place.eq(Mux(is_abandoned, late_q, new)),
         ]
         with m.If(is_abandoned):
-            m.d.sync += [self.abandons.valid.eq(1), late_place_q.eq(late)]
-        with m.Elif(self.abandons.ready):
-            m.d.sync += self.abandons.valid.eq(0)
+            m.d.sync += [must_abandon_q.eq(1), abandoned_q.eq(late_q)]
+        with m.Elif(self.abandons.ready | ~self.abandons.valid):
+            m.d.sync += must_abandon_q.eq(0)
         return m

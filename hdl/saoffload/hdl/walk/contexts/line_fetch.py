@@ -60,7 +60,7 @@ class LineFetch(wiring.Component):
     has_question, question, question_is_taken : Out, Out, In
         An address of an x64 node to be judged by the windows.
     has_answer, is_allowed, answer_window, bus_address : In
-        The judgement, two clocks after it was taken.
+        The judgement, three clocks after it was taken.
     lines : ``Out(stream of layouts.read_request)``
     """
 
@@ -110,8 +110,14 @@ class LineFetch(wiring.Component):
         left_q = Signal(left_bits, init=(1 << left_bits) - 1)
         wanted_window_q = self.line_window
         is_high_q = Signal()
+        is_good_q = Signal()
+        is_id_busy_q = Signal()
         request = self.lines.payload
         place = candidate_q[:place_bits]
+        m.d.sync += [
+            is_id_busy_q.eq(self.busy_ids.bit_select(place, 1)),
+            is_good_q.eq(self.is_allowed & (self.answer_window == wanted_window_q)),
+        ]
         ahead = Mux(self.is_alone, config.lines - 1 - KEPT_BEHIND, SHARED_AHEAD)
         m.d.comb += [
             self.question.eq(Cat(Mux(is_high_q, LAST_NODE, 0)[:9], candidate_q)),
@@ -151,12 +157,14 @@ class LineFetch(wiring.Component):
                 with m.Elif(~self.has_owner):
                     m.d.sync += left_q.eq(-1)
                 with m.Elif(~left_q[-1]):
-                    m.next = "PROBE"
+                    m.next = "COMPARE"
             with m.State("PROBE"):
+                m.next = "COMPARE"
+            with m.State("COMPARE"):
                 m.d.sync += is_high_q.eq(0)
                 m.next = "LOOK"
             with m.State("LOOK"):
-                with m.If(self.probe_is_held | self.probe_is_busy | self.busy_ids.bit_select(place, 1)):
+                with m.If(self.probe_is_held | self.probe_is_busy | is_id_busy_q):
                     go_on()
                 with m.Elif(~self.has_owner):
                     m.d.sync += left_q.eq(-1)
@@ -167,14 +175,16 @@ class LineFetch(wiring.Component):
                 m.d.comb += self.has_question.eq(1)
                 with m.If(self.question_is_taken):
                     m.next = "HEAR"
-            with m.State("HEAR"), m.If(self.has_answer):
-                with m.If(~self.is_allowed | (self.answer_window != wanted_window_q)):
+            with m.State("HEAR"):
+                with m.If(~is_high_q):
+                    m.d.sync += request.address.eq(Cat(Const(0, 9), self.bus_address[9:]))
+                with m.If(self.has_answer):
+                    m.next = "DECIDE"
+            with m.State("DECIDE"):
+                with m.If(~is_good_q):
                     go_on()
                 with m.Elif(~is_high_q):
-                    m.d.sync += [
-                        is_high_q.eq(1),
-                        request.address.eq(Cat(Const(0, 9), self.bus_address[9:])),
-                    ]
+                    m.d.sync += is_high_q.eq(1)
                     m.next = "ASK"
                 with m.Else():
                     m.next = "ALLOCATE"

@@ -32,16 +32,18 @@ class LinePool(wiring.Component):
     is_looking, looked_at, look_address : In
         An address of a context is judged, not a question.
     is_judged, context, address, node_address, is_first, do_ask, do_end : In
-        A clock later: what was decided.
+        Two clocks later: what was decided.
     has_answer, is_allowed, window, bus_address : In
         In that clock, too: what the windows say. ``has_answer``: to a question.
-    offers, offer_contexts, offer_addresses, offer_is_taken, questions, ... : Out and In
+    offers, offer_contexts, offer_abis, offer_addresses, offer_is_taken, offer_is_void, questions, ... : Out and In
         See :class:`.Offers`.
-    has_node, judged_is_mine, is_bad, failed : Out
-        In the clock of ``is_judged``: the node asked for comes from a buffer; so did the node that is decided now, and
-        its header is wrong, a word of it failed.
+    weighed_is_mine, is_bad, failed : Out
+        A clock after ``is_looking``: the node that will be decided comes from a buffer; its header is wrong, a word of
+        it failed.
+    has_node : Out
+        In the clock of ``is_judged``: the node asked for comes from a buffer.
     handle, handle_is_mine : Out
-        A clock later.
+        A clock later: of the node that was decided.
     is_expired, expired_context, is_aborted : In
         Strobe, its context; of all contexts.
     gives_up, context_given_up, can_give_up : Out, Out, In
@@ -80,13 +82,15 @@ class LinePool(wiring.Component):
                 "bus_address": In(config.address_width),
                 "offers": Out(buffers),
                 "offer_contexts": Out(context).array(buffers),
+                "offer_abis": Out(Abi).array(buffers),
                 "offer_addresses": Out(LIST_ADDRESS_BITS).array(buffers),
                 "offer_is_taken": In(buffers),
+                "offer_is_void": Out(buffers),
                 "question_offers": Out(buffers),
                 "questions": Out(LIST_ADDRESS_BITS).array(buffers),
                 "question_is_taken": In(buffers),
                 "has_node": Out(1),
-                "judged_is_mine": Out(1),
+                "weighed_is_mine": Out(1),
                 "is_bad": Out(1),
                 "failed": Out(1),
                 "handle": Out(WIDE_HANDLE_BITS),
@@ -129,8 +133,8 @@ class LinePool(wiring.Component):
         has_found_q = Signal()
         found_q = Signal.like(self.context)
         can_lend = Signal()
-        m.d.comb += [turn.requests.eq(wants & ~is_served), turn.do_take.eq(turn.is_any & can_lend & ~has_found_q)]
-        m.d.sync += [has_found_q.eq(turn.do_take), found_q.eq(turn.index)]
+        m.d.comb += [turn.requests.eq(wants & ~is_served), turn.do_take.eq(has_found_q), turn.taken.eq(found_q)]
+        m.d.sync += [has_found_q.eq(turn.is_any & can_lend & ~has_found_q), found_q.eq(turn.index)]
         m.d.comb += can_lend.eq(Cat(~buffer.has_owner for buffer in buffers).any())
         is_lent = Signal()
         for buffer in buffers:
@@ -142,33 +146,39 @@ class LinePool(wiring.Component):
             ]
             is_lent = is_lent | do_lend
 
-        # Who an address came from, in the judge's two clocks.
-        mine_1_q, mine_2_q, mine_3_q = (Signal(len(buffers), name=f"mine_{clock}_q") for clock in (1, 2, 3))
-        m.d.sync += [mine_1_q.eq(self.offer_is_taken), mine_2_q.eq(mine_1_q), mine_3_q.eq(mine_2_q)]
-        asked_1_q, asked_2_q = (Signal(len(buffers), name=f"asked_{clock}_q") for clock in (1, 2))
-        m.d.sync += [asked_1_q.eq(self.question_is_taken), asked_2_q.eq(asked_1_q)]
+        # Who an address came from, in the judge's three clocks, and who asked.
+        mine_q = [Signal(len(buffers), name=f"mine_{clock}_q") for clock in range(1, 4)]
+        asked_q = [Signal(len(buffers), name=f"asked_{clock}_q") for clock in range(1, 4)]
+        m.d.sync += Cat(mine_q).eq(Cat(self.offer_is_taken, *mine_q[:-1]))
+        m.d.sync += Cat(asked_q).eq(Cat(self.question_is_taken, *asked_q[:-1]))
+
+        # Words of lines are in no hurry.
+        beats_q = Signal.like(self.beats.payload)
+        has_beat_q = Signal()
+        m.d.sync += [has_beat_q.eq(self.beats.valid), beats_q.eq(self.beats.payload)]
 
         is_free = self.can_give_up
         for number, buffer in enumerate(buffers):
             place = slice(line_id(config, number), line_id(config, number) + config.lines)
             m.d.comb += [
                 buffer.is_wanted.eq(wants.bit_select(buffer.owner, 1)),
-                buffer.beats.valid.eq(self.beats.valid),
-                buffer.beats.payload.eq(self.beats.payload),
+                buffer.beats.valid.eq(has_beat_q),
+                buffer.beats.payload.eq(beats_q),
                 buffer.busy_ids.eq(self.busy_ids[place]),
                 buffer.is_looking.eq(self.is_looking),
                 buffer.looked_at.eq(self.looked_at),
                 buffer.look_address.eq(self.look_address),
-                buffer.look_is_mine.eq(mine_1_q[number]),
                 buffer.is_judged.eq(self.is_judged),
                 buffer.context.eq(self.context),
                 buffer.address.eq(self.address),
                 buffer.window.eq(self.window),
                 buffer.do_ask.eq(self.do_ask),
-                buffer.judged_is_mine.eq(mine_2_q[number]),
+                buffer.judged_is_mine.eq(mine_q[2][number]),
                 self.offers[number].eq(buffer.next_is_coming),
                 self.offer_contexts[number].eq(buffer.owner),
+                self.offer_abis[number].eq(buffer.abi),
                 self.offer_addresses[number].eq(buffer.next_address),
+                self.offer_is_void[number].eq(buffer.next_is_void),
                 buffer.next_is_taken.eq(self.offer_is_taken[number]),
                 buffer.is_expired.eq(self.is_expired & (self.expired_context == buffer.owner)),
                 buffer.is_aborted.eq(self.is_aborted.bit_select(buffer.owner, 1)),
@@ -177,21 +187,22 @@ class LinePool(wiring.Component):
                 self.question_offers[number].eq(buffer.has_question),
                 self.questions[number].eq(buffer.question),
                 buffer.question_is_taken.eq(self.question_is_taken[number]),
-                buffer.has_answer.eq(self.has_answer & asked_2_q[number]),
+                buffer.has_answer.eq(self.has_answer & asked_q[2][number]),
                 buffer.is_allowed.eq(self.is_allowed),
                 buffer.bus_address.eq(self.bus_address),
             ]
             is_free = is_free & ~buffer.must_give_up
 
-        which_2 = mine_2_q[-1] if len(buffers) > 1 else 0
-        which_3 = mine_3_q[-1] if len(buffers) > 1 else 0
+        weighed, judged = (mine[-1] if len(buffers) > 1 else 0 for mine in mine_q[1:])
+        m.d.sync += [
+            self.handle.eq(Array(buffer.handle for buffer in buffers)[judged]),
+            self.handle_is_mine.eq(mine_q[2].any()),
+        ]
         m.d.comb += [
             self.has_node.eq(Cat(buffer.has_node for buffer in buffers).any()),
-            self.judged_is_mine.eq(mine_2_q.any()),
-            self.is_bad.eq(Array(buffer.is_bad for buffer in buffers)[which_2]),
-            self.failed.eq(Array(buffer.failed for buffer in buffers)[which_2]),
-            self.handle.eq(Array(buffer.handle for buffer in buffers)[which_3]),
-            self.handle_is_mine.eq(mine_3_q.any()),
+            self.weighed_is_mine.eq(mine_q[1].any()),
+            self.is_bad.eq(Array(buffer.is_bad for buffer in buffers)[weighed]),
+            self.failed.eq(Array(buffer.failed for buffer in buffers)[weighed]),
             self.gives_up.eq(Cat(buffer.do_give_up for buffer in buffers).any()),
             self.context_given_up.eq(Mux(buffers[0].do_give_up, buffers[0].owner, buffers[-1].owner)),
         ]

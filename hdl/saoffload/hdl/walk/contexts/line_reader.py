@@ -25,8 +25,8 @@ class LineReader(wiring.Component):
     """Reads ``Next``, header and handle of a node, in this order, and begins with the next node at once.
 
     ``Next`` comes first, because everything waits for it: it is judged while header and handle are read. In the clock
-    after, its node is read on trust, whether its line is here or not; the decision about it comes a clock later, and
-    what was read on trust is forgotten unless that decision asks for it.
+    after, its node is read on trust, whether its line is here or not; the decision about it comes two clocks later,
+    with the ``Next`` of the node that was read on trust: all that is forgotten unless that decision asks for it.
 
     Parameters
     ----------
@@ -39,27 +39,27 @@ class LineReader(wiring.Component):
         A word comes into the buffer.
     is_x86 : In
         ABI of the list.
-    is_looking, look_place, look_is_odd : In
-        A ``Next`` that came from here is being judged, and names this place.
     is_decided, do_start, start_is_whole, start_place, start_is_odd : In
-        A clock later: it is decided. ``do_start``: that node is asked for, from here; ``start_is_whole``: its words are
-        here. ``do_start`` comes without ``is_decided``, too, for a ``Next`` from elsewhere.
+        Three clocks after a ``Next`` was taken: it is decided. ``do_start``: that node is asked for, from here;
+        ``start_is_whole``: its words are here. ``do_start`` comes without ``is_decided``, too, for a ``Next`` from
+        elsewhere.
     place, place_is_whole : Out, In
-        The node asked for; whether its words are here, a clock late. It is read once they are.
+        The node asked for; whether its words are here, two clocks late. It is read once they are.
     is_stuck : Out
         It waits for its words, and has waited for a clock at least.
     do_give_up : In
         Only while ``is_stuck``: the node is not wanted any longer.
     do_stop : In
         Forget everything.
-    next_is_coming, next_address, next_is_taken : Out, Out, In
-        A ``Next``. If it is not taken its node is read again.
+    next_is_coming, next_address, next_is_taken, next_is_void : Out, Out, In, Out
+        A ``Next``. If it is not taken its node is read again. ``next_is_void``, late in the clock: it was read on
+        trust, and is not wanted.
     is_bad, failed : Out
         Two clocks after a ``Next`` was taken: the header is wrong; one of the three words failed.
     handle : Out
         A clock later.
 
-    3 clocks per node. The first ``Next`` comes 4 clocks after ``do_start``.
+    3 clocks per node. The first ``Next`` comes 5 clocks after ``do_start``.
     """
 
     def __init__(self, config: EngineConfig):
@@ -72,9 +72,6 @@ class LineReader(wiring.Component):
                 "write_data": In(WORD_DATA_BITS),
                 "write_failed": In(1),
                 "is_x86": In(1),
-                "is_looking": In(1),
-                "look_place": In(place),
-                "look_is_odd": In(1),
                 "is_decided": In(1),
                 "do_start": In(1),
                 "start_is_whole": In(1),
@@ -88,6 +85,7 @@ class LineReader(wiring.Component):
                 "next_is_coming": Out(1),
                 "next_address": Out(LIST_ADDRESS_BITS),
                 "next_is_taken": In(1),
+                "next_is_void": Out(1),
                 "is_bad": Out(1),
                 "failed": Out(1),
                 "handle": Out(WIDE_HANDLE_BITS),
@@ -114,12 +112,19 @@ class LineReader(wiring.Component):
         kind = Signal(Kind)
         is_odd = Signal()
         do_forget = Signal()
-        next_offset = ~(self.is_x86 & ~is_odd)
+        # Where the words stand is added up a clock before they are read.
+        handle_place_q, first_place_q = (
+            Signal.like(self.place, name=name) for name in ("handle_place_q", "first_place_q")
+        )
+        m.d.sync += [
+            handle_place_q.eq(self.place + Mux(self.is_x86, 1, 2)),
+            first_place_q.eq(self.place + ~(self.is_x86 & ~is_odd_q)),
+        ]
         m.d.comb += [is_odd.eq(is_odd_q), address.eq(self.place)]
         with m.If(reads_header_q):
             m.d.comb += kind.eq(Kind.HEADER)
         with m.Elif(reads_handle_q):
-            m.d.comb += [kind.eq(Kind.HANDLE), address.eq(self.place + Mux(self.is_x86, 1, 2))]
+            m.d.comb += [kind.eq(Kind.HANDLE), address.eq(handle_place_q)]
         m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(reads_header_q)]
         with m.If(do_forget):
             m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(0)]
@@ -132,11 +137,11 @@ class LineReader(wiring.Component):
                 step_q.is_odd.eq(before_odd),
             ]
 
-        def begin(place: Signal, is_odd_there: Signal) -> None:
+        def begin(place: Signal, is_odd_there: Signal, first_place: Signal) -> None:
             m.d.comb += [
                 kind.eq(Kind.NEXT),
                 is_odd.eq(is_odd_there),
-                address.eq(place + next_offset),
+                address.eq(first_place),
             ]
             m.d.sync += [self.place.eq(place), is_odd_q.eq(is_odd_there), reads_header_q.eq(1)]
 
@@ -148,22 +153,43 @@ class LineReader(wiring.Component):
             self.next_address.eq(next_of(low, high, is_x86=self.is_x86, is_odd=out_step.is_odd)),
         ]
 
+        # The place that a `Next` names, a clock after it was taken.
+        node_bits = slice(3, 3 + len(self.place))
+        was_taken_q = Signal()
+        next_place_q = Signal.like(self.place)
+        next_is_odd_q = Signal()
+        next_first_place_q = Signal.like(self.place)
+        m.d.sync += [
+            was_taken_q.eq(self.next_is_coming & self.next_is_taken & ~self.next_is_void),
+            next_place_q.eq(self.next_address[node_bits]),
+            next_is_odd_q.eq(self.next_address[2]),
+            next_first_place_q.eq(self.next_address[node_bits] + ~(self.is_x86 & ~self.next_address[2])),
+        ]
+        is_trust_lost = Signal()
+        m.d.comb += [
+            is_trust_lost.eq(Mux(self.do_start, ~(self.is_decided & self.start_is_whole), self.is_decided)),
+            self.next_is_void.eq(is_trust_lost | self.do_stop),
+        ]
+
         with m.FSM():
             # Nothing is asked for, or what is asked for is being read.
             with m.State("READ"):
-                with m.If(self.is_looking):
-                    begin(self.look_place, self.look_is_odd)
-                with m.If(self.next_is_coming & ~self.next_is_taken):
+                with m.If(was_taken_q):
+                    begin(next_place_q, next_is_odd_q, next_first_place_q)
+                with m.If(is_trust_lost):
+                    m.d.comb += do_forget.eq(1)
+                    with m.If(self.do_start):
+                        m.d.sync += [self.place.eq(self.start_place), is_odd_q.eq(self.start_is_odd)]
+                        m.next = "WAIT"
+                with m.Elif(self.next_is_coming & ~self.next_is_taken):
                     m.d.comb += do_forget.eq(1)
                     m.next = "WAIT"
-                with m.Elif(self.do_start & ~(self.is_decided & self.start_is_whole)):
-                    m.d.comb += do_forget.eq(1)
-                    m.d.sync += [self.place.eq(self.start_place), is_odd_q.eq(self.start_is_odd)]
-                    m.next = "WAIT"
-                with m.Elif(self.is_decided & ~self.do_start):
-                    m.d.comb += do_forget.eq(1)
-            # One clock for the words to be looked at.
+            # Two clocks for the words to be looked at.
             with m.State("WAIT"):
+                m.next = "LOOK"
+                with m.If(self.do_stop):
+                    m.next = "READ"
+            with m.State("LOOK"):
                 m.next = "CHECK"
                 with m.If(self.do_stop):
                     m.next = "READ"
@@ -172,7 +198,7 @@ class LineReader(wiring.Component):
                 with m.If(self.do_stop | self.do_give_up):
                     m.next = "READ"
                 with m.Elif(self.place_is_whole):
-                    begin(self.place, is_odd_q)
+                    begin(self.place, is_odd_q, first_place_q)
                     m.next = "READ"
         with m.If(self.do_stop):
             m.d.comb += do_forget.eq(1)

@@ -1,10 +1,12 @@
 """Which lines a line buffer holds, and how much of each has come."""
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from saoffload.hdl.config import WORDS_PER_LINE, EngineConfig
+from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import LIST_ADDRESS_BITS
 from saoffload.hdl.lut_memory import LutMemory
 
@@ -12,6 +14,8 @@ LINE_BITS = LIST_ADDRESS_BITS - 9
 """Bits of the number of a line of 512 bytes."""
 WORD_BITS = 6
 """Bits of a word's place in its line."""
+PARTS = 3
+"""Of a comparison of tags."""
 
 
 class LineTags(wiring.Component):
@@ -29,17 +33,17 @@ class LineTags(wiring.Component):
     -------
     address, last_word : In
         The node looked for, and how many words it has besides the first. Clock 0.
-    is_here, is_whole : Out
-        Clock 1. ``is_here``: its lines are here or on their way, both out of ``window``. ``is_whole``: so are its
-        words.
+    is_here, is_whole, window : Out
+        Clock 2, as things stood in clock 1. ``is_here``: its lines are here or on their way, both out of ``window``, or
+        were and are dead. ``is_whole``: its words are here.
     place, place_last_word : In
         A node's first word in the buffer, and the same again. Clock 0.
     place_is_whole, place_is_dead : Out
-        Clock 1: its words are here; some will never come.
+        Clock 2, as things stood in clock 1: its words are here; some will never come.
     probe : In
         The number of a line. Clock 0.
     probe_is_held, probe_is_busy : Out
-        Clock 1: it is here or on its way; its place waits for the words of some line.
+        Clock 2: it is here or on its way; its place waits for the words of some line.
     do_allocate, line, line_window, before : In
         From now on the place of ``line`` waits for its words. ``before`` is ``line`` minus the lines of the buffer.
     do_fill, fill_place, fill_number, fill_is_final : In
@@ -98,56 +102,83 @@ class LineTags(wiring.Component):
         # What the tag of place 0 would be one round earlier: the line behind that of the last place.
         before_q = Signal(self._tag_bits)
 
-        def count_at(reader: int, place: Value) -> Value:
-            m.d.comb += counts.read_addresses[reader].eq(place)
-            return Mux(is_empty_q.bit_select(place, 1), 0, counts.read_data[reader])
-
-        def extent(reader: int, first: Value, last_word: Value) -> tuple[Value, Value]:
-            """Whether all words of a node are here, and whether some will never be."""
-            offset, place = first[:WORD_BITS], first[WORD_BITS:]
-            behind = Signal(place_bits, name=f"behind_{reader}")
-            end = Signal(WORD_BITS + 1, name=f"end_{reader}")
-            m.d.comb += [behind.eq(place + 1), end.eq(offset + last_word)]
-            crosses = end[WORD_BITS]
-            has_first = count_at(reader, place) > Mux(crosses, WORDS_PER_LINE - 1, end[:WORD_BITS])
-            has_second = ~crosses | (count_at(reader + 1, behind) > end[:WORD_BITS])
-            is_first_dead = ~has_first & ~is_filling_q.bit_select(place, 1)
-            is_second_dead = ~has_second & ~is_filling_q.bit_select(behind, 1)
-            return has_first & has_second, is_first_dead | is_second_dead
+        def extent(name: str, reader: int, first: Value, last_word: Value) -> "_Extent":
+            """Where a node of the clock before ends, how many words of its lines are here, and what may still come."""
+            end, first_q, behind_q = (
+                Signal(bits, name=f"{name}_{what}")
+                for what, bits in (("end", WORD_BITS + 1), ("first_q", place_bits), ("behind_q", place_bits))
+            )
+            end_q = Signal.like(end, name=f"{name}_end_q")
+            m.d.comb += end.eq(first[:WORD_BITS] + last_word)
+            m.d.sync += [
+                end_q.eq(end),
+                first_q.eq(first[WORD_BITS:]),
+                behind_q.eq(first[WORD_BITS:] + 1),
+            ]
+            m.d.comb += [
+                counts.read_addresses[reader].eq(first_q),
+                counts.read_addresses[reader + 1].eq(behind_q),
+            ]
+            crosses = end_q[WORD_BITS]
+            count, count_behind = counts.read_data[reader], counts.read_data[reader + 1]
+            # Across the border there are one or two words, since a node has three.
+            is_far = Mux(crosses, count[WORD_BITS], count > end_q[:WORD_BITS])
+            is_far_behind = ~end_q[0] | count_behind[1:].any()
+            has_first = ~is_empty_q.bit_select(first_q, 1) & is_far
+            has_second = ~crosses | (~is_empty_q.bit_select(behind_q, 1) & is_far_behind)
+            return _Extent(
+                first=first_q,
+                behind=behind_q,
+                crosses=crosses,
+                has_first=has_first,
+                has_second=has_second,
+                can_have_first=has_first | is_filling_q.bit_select(first_q, 1),
+                can_have_second=has_second | is_filling_q.bit_select(behind_q, 1),
+            )
 
         # A node by its address.
-        first = self.address[3 : 3 + WORD_BITS + place_bits]
-        place, tag = first[WORD_BITS:], self.address[9 + place_bits :]
-        behind = Signal(place_bits)
-        end = Signal(WORD_BITS + 1)
-        m.d.comb += [
-            behind.eq(place + 1),
-            end.eq(first[:WORD_BITS] + self.last_word),
-            tags.read_addresses[0].eq(place),
-            tags.read_addresses[1].eq(behind),
-        ]
-        crosses = end[WORD_BITS]
-        is_last_place = place == lines - 1
+        tag_q = Signal(self._tag_bits)
+        m.d.sync += tag_q.eq(self.address[9 + place_bits :])
+        node = extent("node", 0, self.address[3 : 3 + WORD_BITS + place_bits], self.last_word)
+        m.d.comb += [tags.read_addresses[0].eq(node.first), tags.read_addresses[1].eq(node.behind)]
         held, held_behind = tags.read_data[0], tags.read_data[1]
-        is_first_here = is_valid_q.bit_select(place, 1) & (held.tag == tag)
-        is_second_here = is_valid_q.bit_select(behind, 1) & (Mux(is_last_place, before_q, held_behind.tag) == tag)
-        is_whole, is_dead = extent(0, first, self.last_word)
+        is_last_place = node.first == lines - 1
+        is_first_held = _equal(m, "first", held.tag, tag_q)
+        is_second_held = _equal(m, "second", held_behind.tag, tag_q)
+        is_before_held = _equal(m, "before", before_q, tag_q)
+        crosses_q, is_last_place_q, can_be_here_q, is_window_same_q = (
+            Signal(name=name) for name in ("crosses_q", "is_last_place_q", "can_be_here_q", "is_window_same_q")
+        )
         m.d.sync += [
-            self.is_here.eq(
-                is_first_here & (~crosses | (is_second_here & (held.window == held_behind.window))) & ~is_dead
+            crosses_q.eq(node.crosses),
+            is_last_place_q.eq(is_last_place),
+            can_be_here_q.eq(
+                is_valid_q.bit_select(node.first, 1) & (~node.crosses | is_valid_q.bit_select(node.behind, 1))
             ),
-            self.is_whole.eq(is_whole),
+            is_window_same_q.eq(held.window == held_behind.window),
+            self.is_whole.eq(node.has_first & node.has_second),
             self.window.eq(held.window),
         ]
-        place_is_whole, place_is_dead = extent(2, self.place, self.place_last_word)
-        m.d.sync += [self.place_is_whole.eq(place_is_whole), self.place_is_dead.eq(place_is_dead)]
+        is_second_here = Mux(is_last_place_q, is_before_held, is_second_held) & is_window_same_q
+        m.d.comb += self.is_here.eq(can_be_here_q & is_first_held & (~crosses_q | is_second_here))
+
+        # A node by its place.
+        placed = extent("placed", 2, self.place, self.place_last_word)
+        m.d.sync += [
+            self.place_is_whole.eq(placed.has_first & placed.has_second),
+            self.place_is_dead.eq(~placed.can_have_first | ~placed.can_have_second),
+        ]
 
         # A line by its number.
         probed, probed_tag = self.probe[:place_bits], self.probe[place_bits:]
         m.d.comb += tags.read_addresses[2].eq(probed)
+        is_probe_held = _equal(m, "probe", tags.read_data[2].tag, probed_tag)
+        is_probe_valid_q, is_probe_busy_q = Signal(), Signal()
         m.d.sync += [
-            self.probe_is_held.eq(is_valid_q.bit_select(probed, 1) & (tags.read_data[2].tag == probed_tag)),
-            self.probe_is_busy.eq(is_filling_q.bit_select(probed, 1)),
+            is_probe_valid_q.eq(is_valid_q.bit_select(probed, 1)),
+            is_probe_busy_q.eq(is_filling_q.bit_select(probed, 1)),
+            self.probe_is_held.eq(is_probe_valid_q & is_probe_held),
+            self.probe_is_busy.eq(is_probe_busy_q),
         ]
 
         # Changes.
@@ -182,6 +213,28 @@ class LineTags(wiring.Component):
         with m.If(self.do_clear):
             m.d.sync += is_valid_q.eq(0)
         return m
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Extent:
+    """Of a node in the buffer: its places, whether it crosses from one to the next, and what is there."""
+
+    first: Value
+    behind: Value
+    crosses: Value
+    has_first: Value
+    has_second: Value
+    can_have_first: Value
+    can_have_second: Value
+
+
+def _equal(m: Module, name: str, held: Value, wanted: Value) -> Value:
+    """Whether two tags of the clock before were equal: in parts before the registers, all of them behind."""
+    size = -(-len(wanted) // PARTS)
+    same = ~(Value.cast(held) ^ wanted)
+    parts_q = Signal(PARTS, name=f"{name}_parts_q")
+    m.d.sync += parts_q.eq(Cat(same[low : low + size].all() for low in range(0, len(wanted), size)))
+    return parts_q.all()
 
 
 def words_behind_first(is_x86: Value) -> Value:

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.layouts import LIST_ADDRESS_BITS
+from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Abi
 
 PATIENCE_BITS = 3
 
@@ -23,14 +23,17 @@ class Offers(wiring.Component):
 
     Members
     -------
-    buffer_offers, buffer_contexts, buffer_addresses, buffer_is_taken : In, In, In, Out
+    buffer_offers, buffer_contexts, buffer_abis, buffer_addresses, buffer_is_taken : In, In, In, In, Out
         One of each per line buffer.
-    lane_offers, lane_context, lane_address, lane_is_taken
-    picked_offers, picked_context, picked_address, picked_is_taken
+    buffer_is_void : In
+        One per line buffer, late in its clock: what was taken from it is not to be judged.
+    lane_offers, lane_context, lane_abi, lane_is_taken
+        Late in the clock, and without the address, which comes a clock later.
+    picked_offers, picked_context, picked_abi, picked_address, picked_is_taken
     question_offers, questions, question_is_taken
-        One of each per line buffer: not about a context, but whether a line may be read.
-    is_offered, is_question, context, address : Out
-        To the judge.
+        One of each per line buffer: not about a context, but whether a line may be read, for nodes of x64.
+    is_offered, is_void, is_question, is_from_lane, context, abi, address : Out
+        To the judge. ``address`` waits for nothing that is late.
     """
 
     def __init__(self, config: EngineConfig):
@@ -40,22 +43,28 @@ class Offers(wiring.Component):
             {
                 "buffer_offers": In(buffers),
                 "buffer_contexts": In(context).array(buffers),
+                "buffer_abis": In(Abi).array(buffers),
                 "buffer_addresses": In(LIST_ADDRESS_BITS).array(buffers),
                 "buffer_is_taken": Out(buffers),
+                "buffer_is_void": In(buffers),
                 "lane_offers": In(1),
                 "lane_context": In(context),
-                "lane_address": In(LIST_ADDRESS_BITS),
+                "lane_abi": In(Abi),
                 "lane_is_taken": Out(1),
                 "picked_offers": In(1),
                 "picked_context": In(context),
+                "picked_abi": In(Abi),
                 "picked_address": In(LIST_ADDRESS_BITS),
                 "picked_is_taken": Out(1),
                 "question_offers": In(buffers),
                 "questions": In(LIST_ADDRESS_BITS).array(buffers),
                 "question_is_taken": Out(buffers),
                 "is_offered": Out(1),
+                "is_void": Out(1),
                 "is_question": Out(1),
+                "is_from_lane": Out(1),
                 "context": Out(context),
+                "abi": Out(Abi),
                 "address": Out(LIST_ADDRESS_BITS),
             }
         )
@@ -88,16 +97,27 @@ class Offers(wiring.Component):
             self.is_offered.eq(
                 self.buffer_is_taken.any() | self.lane_is_taken | self.picked_is_taken | self.is_question
             ),
-            self.context.eq(Mux(self.lane_is_taken, self.lane_context, self.picked_context)),
-            self.address.eq(Mux(self.lane_is_taken, self.lane_address, self.picked_address)),
+            self.is_void.eq((self.buffer_is_taken & self.buffer_is_void).any()),
+            self.is_from_lane.eq(self.lane_is_taken),
         ]
-        for number in range(self._buffers):
-            with m.If(self.question_is_taken[number]):
-                m.d.comb += self.address.eq(self.questions[number])
-        for number in range(self._buffers):
-            with m.If(self.buffer_is_taken[number]):
+
+        # Whose turn it is if the lane has nothing.
+        context, abi = Signal.like(self.context), Signal(Abi)
+        m.d.comb += [context.eq(self.picked_context), abi.eq(self.picked_abi), self.address.eq(self.picked_address)]
+        is_other = Signal()
+        m.d.comb += is_other.eq(~self.picked_offers)
+        for number in reversed(range(self._buffers)):
+            with m.If(is_other & self.question_offers[number]):
+                m.d.comb += [abi.eq(Abi.X64), self.address.eq(self.questions[number])]
+        for number in reversed(range(self._buffers)):
+            with m.If(~is_urgent & self.buffer_offers[number]):
                 m.d.comb += [
-                    self.context.eq(self.buffer_contexts[number]),
+                    context.eq(self.buffer_contexts[number]),
+                    abi.eq(self.buffer_abis[number]),
                     self.address.eq(self.buffer_addresses[number]),
                 ]
+        m.d.comb += [
+            self.context.eq(Mux(self.lane_is_taken, self.lane_context, context)),
+            self.abi.eq(Mux(self.lane_is_taken, self.lane_abi, abi)),
+        ]
         return m

@@ -28,7 +28,7 @@ class Reporter(wiring.Component):
     do_free : ``Out(1)``
         Strobe: the result of ``context`` was taken, it can be used again.
 
-    One context per 3 clocks; a result stands until it is taken, and nothing else is looked at meanwhile.
+    One context that has ended per 4 clocks; a result stands until it is taken, and nothing else is looked at meanwhile.
     """
 
     results: stream.Interface
@@ -55,7 +55,8 @@ class Reporter(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         result = self.results.payload
-        answered_q = Signal(COUNT_BITS)
+        ordinal_q, answered_q = Signal(COUNT_BITS), Signal(COUNT_BITS)
+        is_short_q = Signal()
 
         def go_on() -> None:
             m.d.sync += self.context.eq(Mux(self.context == self._contexts - 1, 0, self.context + 1))
@@ -63,20 +64,26 @@ class Reporter(wiring.Component):
 
         with m.FSM():
             with m.State("LOOK"):
+                m.d.sync += [
+                    result.tag.eq(self.tag),
+                    result.status.eq(self.status),
+                    result.deleted.eq(self.deleted),
+                    result.fault_address.eq(Mux(self.is_delete, 0, self.address)),
+                    ordinal_q.eq(self.ordinal),
+                    is_short_q.eq(self.is_short),
+                    answered_q.eq(self.answered),
+                ]
                 with m.If(self.has_ended.bit_select(self.context, 1)):
-                    m.d.sync += [
-                        result.tag.eq(self.tag),
-                        result.status.eq(self.status),
-                        result.visited.eq(self.ordinal - self.is_short),
-                        result.deleted.eq(self.deleted),
-                        result.fault_address.eq(Mux(self.is_delete, 0, self.address)),
-                        answered_q.eq(self.answered),
-                    ]
                     m.next = "COUNT"
                 with m.Else():
                     go_on()
             with m.State("COUNT"):
-                m.d.sync += result.not_found.eq(answered_q - result.deleted)
+                m.d.sync += [
+                    result.visited.eq(ordinal_q - is_short_q),
+                    result.not_found.eq(answered_q - result.deleted),
+                ]
+                m.next = "COMPARE"
+            with m.State("COMPARE"):
                 with m.If(answered_q == result.visited):
                     m.next = "OFFER"
                 with m.Else():

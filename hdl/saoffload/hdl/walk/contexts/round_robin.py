@@ -8,11 +8,14 @@ from amaranth.lib.wiring import In, Out
 class RoundRobin(wiring.Component):
     """Names one of the requests in the same clock: the first behind the one that was taken last, around the ring.
 
-    So a request that stays is taken after at most ``width - 1`` others. A tree, not a chain: log2(width) levels.
+    So a request that stays is taken after at most ``width - 1`` others. A tree, not a chain: log2(width) levels. Behind
+    it is room for a register only: whoever takes ``index`` notes it, and says so in the clock after, in which
+    ``requests`` still has it and nothing else may be taken.
 
     Parameters: ``width``, the number of requests.
 
-    Members: ``requests : In(width)``; ``index``, ``is_any : Out``; ``do_take : In(1)``, a strobe: ``index`` was served.
+    Members: ``requests : In(width)``; ``index``, ``is_any : Out``; ``do_take``, ``taken : In``, a strobe: this one was
+    served.
     """
 
     def __init__(self, *, width: int):
@@ -23,6 +26,7 @@ class RoundRobin(wiring.Component):
                 "index": Out(range(max(2, width))),
                 "is_any": Out(1),
                 "do_take": In(1),
+                "taken": In(range(max(2, width))),
             }
         )
 
@@ -34,7 +38,7 @@ class RoundRobin(wiring.Component):
         any_, index = first_of(list(self.requests))
         m.d.comb += [self.is_any.eq(any_), self.index.eq(Mux(later_any, later_index, index))]
         with m.If(self.do_take):
-            m.d.sync += is_behind_q.eq(Cat(self.index < number for number in range(self._width)))
+            m.d.sync += is_behind_q.eq(Cat(self.taken < number for number in range(self._width)))
         return m
 
 

@@ -27,8 +27,8 @@ class ContextWalk(WalkComponent):
     Each command has a context: its state in small memories, its bits in registers, and the AXI ID of the context's
     number. All contexts share one pipeline, which takes a node per clock: words come in (:class:`.Lane`), the ``Next``
     among them is judged (:class:`.Judge`) while the rest of the node comes, :class:`.Decision` says what becomes of the
-    walk, and :class:`.AskQueue` puts the next read on the bus. A context waits for its own memory only: what it does
-    takes a clock of the pipeline, whatever becomes of it.
+    walk, and in the same clock :class:`.AskQueue` puts the next read on the bus. A context waits for its own memory
+    only: what it does takes a clock of the pipeline, whatever becomes of it.
 
     Parameters
     ----------
@@ -67,10 +67,11 @@ class ContextWalk(WalkComponent):
 
         self._connect_start(m, dispatch, records, judge, deletes, aborts, decision)
         self._connect_lane(m, lane, judge, records, decision, offers)
-        self._connect_decision(m, decision, judge, asks, lane, deletes, watch, windows, aborts)
+        self._connect_judge(m, judge, decision)
+        self._connect_decision(m, decision, judge, asks, lane, deletes, watch, aborts)
         handle, handle_is_buffered = Value.cast(0), Value.cast(0)
         if config.line_buffers:
-            handle, handle_is_buffered = self._add_pool(m, decision, judge, asks, offers, watch, windows, dispatch)
+            handle, handle_is_buffered = self._add_pool(m, decision, judge, asks, offers, watch, dispatch)
         else:
             connect(m, decision.abandons, flipped(self.abandons))
         self._connect_end(
@@ -85,12 +86,16 @@ class ContextWalk(WalkComponent):
             handle_is_buffered=handle_is_buffered,
         )
 
+        # A clock late: a write takes two clocks, and the first address of a command is judged as late.
+        is_locked_q = Signal()
+        m.d.sync += is_locked_q.eq(self.is_active | self.busy_ids.any())
         m.d.comb += [
-            windows.is_locked.eq(self.window_is_locked | self.is_active | self.busy_ids.any()),
+            windows.is_locked.eq(self.window_is_locked | is_locked_q),
             watch.timeout.eq(self.timeout),
             watch.is_waiting.eq(decision.is_waiting),
             aborts.do_abort.eq(self.do_abort),
             aborts.abort_tag.eq(self.abort_tag),
+            aborts.abort_is_all.eq(self.abort_is_all),
             aborts.is_undecided.eq(~dispatch.is_free & ~decision.has_ended),
             self.abort_is_done.eq(aborts.is_done),
             self.abort_matches.eq(aborts.is_matched),
@@ -132,7 +137,9 @@ class ContextWalk(WalkComponent):
             decision.start_context.eq(dispatch.context),
             decision.start_abi.eq(command.abi),
             decision.start_is_delete.eq(command.opcode == Opcode.DELETE),
-            decision.start_is_aborted.eq(self.command_is_aborted | (self.do_abort & (self.abort_tag == command.tag))),
+            decision.start_is_aborted.eq(
+                self.command_is_aborted | (self.do_abort & (self.abort_is_all | (self.abort_tag == command.tag)))
+            ),
         ]
 
     def _connect_lane(
@@ -147,21 +154,48 @@ class ContextWalk(WalkComponent):
             records.picked_context.eq(decision.picked_context),
             offers.lane_offers.eq(lane.next_is_coming),
             offers.lane_context.eq(lane.next_context),
-            offers.lane_address.eq(lane.next_address),
+            offers.lane_abi.eq(lane.next_abi),
             offers.picked_offers.eq(decision.has_picked),
             offers.picked_context.eq(decision.picked_context),
+            offers.picked_abi.eq(decision.picked_abi),
             offers.picked_address.eq(records.picked_next),
             judge.is_offered.eq(offers.is_offered),
+            judge.is_void.eq(offers.is_void),
             judge.is_question.eq(offers.is_question),
             judge.offered_context.eq(offers.context),
+            judge.offered_abi.eq(offers.abi),
             judge.offered_address.eq(offers.address),
+            judge.is_from_lane.eq(offers.is_from_lane),
+            judge.lane_next.eq(lane.next),
             decision.lane_is_taken.eq(offers.lane_is_taken),
             decision.picked_is_taken.eq(offers.picked_is_taken),
             decision.word_context.eq(lane.context),
             decision.is_over.eq(lane.is_over),
+            decision.is_end_over.eq(lane.is_end_over),
             decision.is_part_over.eq(lane.is_part_over),
+            decision.word_failed.eq(lane.word_failed),
             decision.failed.eq(lane.failed),
             decision.is_bad.eq(lane.is_bad),
+        ]
+
+    def _connect_judge(self, m: Module, judge: Judge, decision: Decision) -> None:
+        m.d.comb += [
+            judge.is_first.eq(decision.is_first),
+            judge.is_delete.eq(decision.is_delete),
+            judge.do_settle.eq(decision.do_settle),
+            judge.do_ask.eq(decision.do_ask),
+            judge.do_move.eq(decision.do_move),
+            decision.looked_at.eq(judge.looked_at),
+            decision.is_weighed.eq(judge.is_weighed),
+            decision.weighed_context.eq(judge.weighed_context),
+            decision.is_judged.eq(judge.is_judged),
+            decision.context.eq(judge.context),
+            decision.is_null.eq(judge.is_null),
+            decision.is_misaligned.eq(judge.is_misaligned),
+            decision.is_allowed.eq(judge.is_allowed),
+            decision.is_met.eq(judge.is_met),
+            decision.is_too_long.eq(judge.is_too_long),
+            decision.can_be_read.eq(judge.can_be_read),
         ]
 
     def _connect_decision(
@@ -173,42 +207,29 @@ class ContextWalk(WalkComponent):
         lane: Lane,
         deletes: Deletes,
         watch: Watch,
-        windows: WindowTable,
         aborts: Aborts,
     ) -> None:
-        check = windows.check
         m.d.comb += [
-            decision.looked_at.eq(judge.looked_at),
-            judge.abi.eq(decision.abi),
-            judge.is_first.eq(decision.is_first),
-            judge.is_delete.eq(decision.is_delete),
-            decision.is_judged.eq(judge.is_judged),
-            decision.context.eq(judge.context),
-            decision.is_null.eq(judge.is_null),
-            decision.is_misaligned.eq(judge.is_misaligned),
-            decision.is_allowed.eq(check.is_allowed),
-            decision.is_met.eq(judge.is_met),
-            decision.is_too_long.eq(judge.is_too_long),
             decision.busy_ids.eq(self.busy_ids),
             decision.pending.eq(asks.pending),
+            decision.is_leaving.eq(asks.is_leaving),
+            decision.leaving_context.eq(asks.leaving_context),
             decision.expired_context.eq(watch.waiter),
             decision.do_expire.eq(watch.is_expired),
             decision.visited_in_turn.eq(watch.looked_at),
             decision.do_mark.eq(aborts.do_mark),
-            judge.do_settle.eq(decision.do_settle),
-            judge.do_ask.eq(decision.do_ask),
-            judge.do_move.eq(decision.do_move),
             lane.do_ask.eq(decision.do_ask),
             lane.ask_context.eq(judge.context),
             lane.ask_address.eq(judge.address),
-            lane.ask_abi.eq(judge.abi_q),
+            lane.ask_abi.eq(judge.abi),
+            asks.can_ask.eq(judge.is_judged),
             asks.do_ask.eq(decision.do_ask),
             asks.ask_is_parked.eq(decision.has_node),
             asks.do_wake.eq(decision.do_wake),
             asks.wake_context.eq(decision.wake_context),
             asks.context.eq(judge.context),
-            asks.address.eq(check.bus_address),
-            asks.abi.eq(judge.abi_q),
+            asks.address.eq(judge.bus_address),
+            asks.abi.eq(judge.abi),
             asks.do_second.eq(decision.do_second),
             asks.second_context.eq(lane.context),
             asks.may_ask.eq(deletes.has_room),
@@ -278,12 +299,10 @@ class ContextWalk(WalkComponent):
         asks: AskQueue,
         offers: Offers,
         watch: Watch,
-        windows: WindowTable,
         dispatch: Dispatch,
     ) -> tuple[Value, Value]:
         """The line buffers. Returns the handle of the node that was visited, if it came from them, and whether."""
         m.submodules.pool = pool = LinePool(self._config)
-        check = windows.check
         connect(m, pool.lines, asks.lines)
         is_alone_q = Signal()
         busy = ~dispatch.is_free
@@ -295,7 +314,7 @@ class ContextWalk(WalkComponent):
             pool.abis_are_x86.eq(decision.abis_are_x86),
             pool.is_looking.eq(judge.is_looking),
             pool.looked_at.eq(judge.looked_at),
-            pool.look_address.eq(judge.check.address),
+            pool.look_address.eq(judge.look_address),
             pool.is_judged.eq(judge.is_judged),
             pool.context.eq(judge.context),
             pool.address.eq(judge.address),
@@ -304,15 +323,16 @@ class ContextWalk(WalkComponent):
             pool.do_ask.eq(decision.do_ask),
             pool.do_end.eq(decision.do_end),
             pool.has_answer.eq(judge.has_answer),
-            pool.is_allowed.eq(check.is_allowed),
-            pool.window.eq(check.window),
-            pool.bus_address.eq(check.bus_address),
+            pool.is_allowed.eq(judge.is_allowed),
+            pool.window.eq(judge.window),
+            pool.bus_address.eq(judge.bus_address),
             offers.buffer_offers.eq(pool.offers),
+            offers.buffer_is_void.eq(pool.offer_is_void),
             pool.offer_is_taken.eq(offers.buffer_is_taken),
             offers.question_offers.eq(pool.question_offers),
             pool.question_is_taken.eq(offers.question_is_taken),
             decision.has_node.eq(pool.has_node),
-            decision.is_from_buffer.eq(pool.judged_is_mine),
+            decision.is_from_buffer.eq(pool.weighed_is_mine),
             decision.buffer_is_bad.eq(pool.is_bad),
             decision.buffer_failed.eq(pool.failed),
             decision.gives_up.eq(pool.gives_up),
@@ -332,6 +352,7 @@ class ContextWalk(WalkComponent):
         for number in range(self._config.line_buffers):
             m.d.comb += [
                 offers.buffer_contexts[number].eq(pool.offer_contexts[number]),
+                offers.buffer_abis[number].eq(pool.offer_abis[number]),
                 offers.buffer_addresses[number].eq(pool.offer_addresses[number]),
                 offers.questions[number].eq(pool.questions[number]),
             ]

@@ -14,7 +14,7 @@ class Watch(wiring.Component):
     """Says which waiter has waited for ``timeout`` clocks since its last start.
 
     Each is looked at once per round of ``period`` clocks (the number of waiters, at least 4), so a start is noted, and
-    the end of a wait is seen, up to a round late: never early, and at most two rounds and 4 clocks late.
+    the end of a wait is seen, up to a round late: never early, and at most two rounds and 6 clocks late.
 
     Parameters: ``waiters``.
 
@@ -26,7 +26,7 @@ class Watch(wiring.Component):
         Strobe for each: the wait begins.
     is_waiting : ``In(waiters)``
     is_expired, waiter : Out
-        Strobe: this one has waited too long.
+        Strobe: this one has waited too long, unless ``do_start`` says in the same clock that it begins anew.
     looked_at : Out
         Goes round; for others that look at one waiter per clock.
     """
@@ -51,6 +51,7 @@ class Watch(wiring.Component):
         now = Signal(TIMEOUT_BITS + 1)
         m.submodules.starts = starts = LutMemory(shape=TIMEOUT_BITS + 1, depth=self._period)
         must_note_q = Signal(self._period)
+        start_q = Signal(self._waiters)
         m.d.sync += [now.eq(now + 1), self.looked_at.eq(self.looked_at + 1)]
         with m.If(self.looked_at == self._period - 1):
             m.d.sync += self.looked_at.eq(0)
@@ -62,7 +63,10 @@ class Watch(wiring.Component):
             starts.write_data.eq(now),
             starts.do_write.eq(must_note),
         ]
-        m.d.sync += must_note_q.eq((must_note_q & ~(1 << self.looked_at)[: self._period]) | self.do_start)
+        m.d.sync += [
+            start_q.eq(self.do_start),
+            must_note_q.eq((must_note_q & ~(1 << self.looked_at)[: self._period]) | start_q),
+        ]
 
         # Two clocks: the time that passed, and whether that is too long.
         elapsed_q = Signal(TIMEOUT_BITS + 1)
@@ -78,6 +82,9 @@ class Watch(wiring.Component):
             late_q.eq(seen_q),
         ]
         # Whoever began anew meanwhile is not meant.
-        is_meant = (self.is_waiting & ~must_note_q[: self._waiters] & ~self.do_start).bit_select(late_q, 1)
-        m.d.comb += [self.waiter.eq(late_q), self.is_expired.eq(is_long_q & is_meant)]
+        is_new = must_note_q[: self._waiters] | start_q
+        is_meant = (self.is_waiting & ~is_new).bit_select(late_q, 1)
+        is_late_q = Signal()
+        m.d.sync += [is_late_q.eq(is_long_q & is_meant), self.waiter.eq(late_q)]
+        m.d.comb += self.is_expired.eq(is_late_q & ~is_new.bit_select(self.waiter, 1))
         return m

@@ -1,6 +1,6 @@
 """`saoffload bench walk`: clocks and bytes per node, of the engine and of a plain state machine."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +33,16 @@ LatencyOption = Annotated[
 ]
 NodesOption = Annotated[str, typer.Option("--nodes", metavar="N", help="Nodes of each list.")]
 SeedOption = Annotated[str, typer.Option("--seed", metavar="S", help="Of the random lists.")]
+WindowsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--windows",
+        metavar="N",
+        help="Windows of the engine, else the preset's. With 1 an engine that walks one list at a time asks a clock "
+        "earlier.",
+        show_default=False,
+    ),
+]
 PlotOption = Annotated[
     Path | None,
     typer.Option("--plot", metavar="FILE", help="Draw the clocks, as .png or .svg by the name.", show_default=False),
@@ -50,6 +60,7 @@ def walk(
     nodes: NodesOption = DEFAULT_NODES,
     seed: SeedOption = "1",
     preset: PresetOption = "huge",
+    windows: WindowsOption = None,
     plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -65,7 +76,7 @@ def walk(
     from saoffload.sim.walk_speed.lists import LISTS, NODE_LIMITS
     from saoffload.sim.walk_speed.measure import WrongWalkError, measure
 
-    config = engine_config(preset, None)
+    config = _with_windows(engine_config(preset, None), windows)
     lists = _chosen_lists(list_names, tuple(LISTS))
     latencies = _chosen_latencies(latency)
     node_count = parse_number(nodes, "--nodes", bits=32)
@@ -92,6 +103,18 @@ def walk(
 
         print_walks(measured, config)
     return AGREED
+
+
+def _with_windows(config: "EngineConfig", text: str | None) -> "EngineConfig":
+    from saoffload.sim.inputs import parse_number
+
+    if text is None:
+        return config
+    count = parse_number(text, "--windows", bits=32)
+    try:
+        return replace(config, windows=count, asks_early=config.is_serial and count == 1)
+    except ValueError as error:
+        raise UsageError(f"--windows: {error}") from None
 
 
 def _chosen_lists(names: list[str] | None, known: tuple[str, ...]) -> list[str]:
@@ -127,6 +150,7 @@ def _check_plot(path: Path | None) -> None:
 def _json(measured: "Measurement", config: "EngineConfig", nodes: int, seed: int) -> dict[str, Any]:
     return {
         "preset": config.name,
+        "windows": config.windows,
         "data_width": config.data_width,
         "nodes": nodes,
         "seed": seed,
