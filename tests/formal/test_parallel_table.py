@@ -45,7 +45,8 @@ class LifecycleContract(Spec):
         self.assume(m, is_asked, given=dut.grace_answers.valid)
 
         # 0 free, 1 live, 2 dead, 3 being scrubbed, 4 scrubbed, 5 in a grace period.
-        phase = Signal(range(6))
+        # A reset may leave the packet path alone: so nothing is free before a grace period.
+        phase = Signal(range(6), init=4)
         with m.Switch(phase):
             with m.Case(0), m.If(committed):
                 m.d.sync += phase.eq(1)

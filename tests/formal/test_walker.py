@@ -347,6 +347,7 @@ PROOFS = [
         depth=7,
         reach_depth=14,
         broken_depth=13,
+        rejects_nightly=True,
         broken=(
             broken(walker, "asks-outside", INSIDE, "                    & self.check.is_allowed\n", ""),
             broken(walker, "asks-misaligned", INSIDE, "is_null_q | is_misaligned_q |", "is_null_q |"),
@@ -369,6 +370,7 @@ PROOFS = [
         depth=5,
         reach_depth=14,
         broken_depth=12,
+        rejects_nightly=True,
         broken=(
             broken(
                 fetch,
