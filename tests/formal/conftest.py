@@ -19,12 +19,15 @@ def _runs_of(proof: Proof) -> list:
     main, other = SOLVERS
     nightly = pytest.mark.nightly
     marks = [nightly] if proof.is_nightly else []
+    reject_marks = [nightly] if proof.is_nightly or proof.rejects_nightly else []
     return [
         pytest.param(partial(prove, proof, main), id=f"{proof.name}-holds-{main}", marks=marks),
         pytest.param(partial(prove, proof, other), id=f"{proof.name}-holds-{other}", marks=[nightly]),
         pytest.param(partial(reach, proof, main), id=f"{proof.name}-is-reached", marks=marks),
         *(
-            pytest.param(partial(reject, proof, broken, main), id=f"{proof.name}-rejects-{broken.name}", marks=marks)
+            pytest.param(
+                partial(reject, proof, broken, main), id=f"{proof.name}-rejects-{broken.name}", marks=reject_marks
+            )
             for broken in proof.broken
         ),
     ]

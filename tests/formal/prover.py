@@ -245,6 +245,8 @@ class Proof:
     #: Clocks in which a broken design shows.
     broken_depth: int = 20
     is_nightly: bool = False
+    #: Of a large contract only the proof itself is run by day.
+    rejects_nightly: bool = False
     #: Keeps memories as arrays instead of registers.
     has_arrays: bool = False
 

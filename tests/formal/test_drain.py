@@ -8,7 +8,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.table.drain import EpochDrain, UnretiredLimit
+from saoffload.hdl.table.drain import EpochDrain, GraceTickets, UnretiredLimit
 from saoffload.hdl.table.watched_count import WatchedCount
 
 LIMIT = 3
@@ -67,8 +67,9 @@ NO_OTHER_REASON = "a request waits for the limit and for nothing else"
 NO_OLDER = "when a grace period is answered, no lookup answered before its request is unretired"
 IN_ORDER = "each grace request is answered once, and the requester's own in order"
 IGNORES = "a retire that names no unretired answer is told, and changes nothing"
-SLACK = 6
-IN_TIME = f"with nothing unretired, grace requests are answered within two clocks each and {SLACK} more"
+SLACK = 9
+PER_PLACE = 4
+IN_TIME = f"with nothing unretired, a request is answered within {SLACK} clocks and {PER_PLACE} per place"
 
 
 class DrainContract(Spec):
@@ -78,9 +79,12 @@ class DrainContract(Spec):
     epoch in which something is unretired, because no hardware could tell that from a good retire.
     """
 
-    def __init__(self, dut: EpochDrain, *, requester: int):
+    def __init__(self, dut: EpochDrain, *, requester: int, is_timed: bool = False):
         super().__init__(dut)
         self._requester = requester
+        self._is_timed = is_timed
+        if is_timed:
+            self.only = IN_TIME
 
     def describe(self, m: Module) -> None:
         dut = self.dut
@@ -114,7 +118,12 @@ class DrainContract(Spec):
             for number in range(KINDS)
         ]
         distance = (current - oldest)[: len(current)]
+        is_new = self.inside("oldest_is_new")
         self.lemma(m, "the ring is not overrun", distance <= RING - 1)
+        self.lemma(m, "who may close has a place", distance < RING - 1, given=self.inside("can_close"))
+        self.lemma(m, "only a closed epoch ends", distance != 0, given=is_new)
+        ending = Cat(Array(kind)[oldest[: CONFIG.epoch_width]] for kind in totals)
+        self.lemma(m, "only an empty one ends", ending == 0, given=is_new)
         age = (sequence - oldest)[: len(current)]
         self.lemma(m, "its epoch is in the ring", age <= distance, given=is_out)
         self._watch_request(m, totals=totals)
@@ -140,6 +149,8 @@ class DrainContract(Spec):
             removed = self.inside(f"removes_{kind}")[epoch]
             self.lemma(m, "answers are counted a clock late", late + answered == total + removed)
             self.lemma(m, "the watched one is among them", total != 0, given=mine)
+            was_empty = self.inside(f"was_empty_{kind}")[epoch]
+            self.lemma(m, "what was empty is counted so", late == 0, given=was_empty)
         self.assume(m, sum(totals) + answers <= LIMIT)
         self.lemma(m, "the limit is kept", sum(totals) <= LIMIT)
         was_retired = self.before(m, retire.valid)
@@ -159,7 +170,7 @@ class DrainContract(Spec):
         current = self.inside("current")
         unanswered = [Signal(range(most + 2), name=f"unanswered_{n}") for n, most in enumerate(DEPTHS)]
         for count, grace, answer, most in zip(unanswered, dut.graces, dut.grace_answers, DEPTHS, strict=True):
-            m.d.sync += count.eq(count + grace.valid - answer.valid)
+            m.d.sync += count.eq(Mux(dut.do_forget, 0, count + grace.valid - answer.valid))
             self.assume(m, count < most, given=grace.valid)
             self.promise(m, IN_ORDER, count != 0, given=answer.valid)
             self.lemma(m, "requests have places", count <= most)
@@ -184,6 +195,8 @@ class DrainContract(Spec):
                 m.d.sync += before_it.eq(before_it - 1)
                 with m.If(before_it == 0):
                     m.d.sync += is_asked.eq(0)
+        with m.If(dut.do_forget):
+            m.d.sync += is_asked.eq(0)
         is_answered = is_asked & answered & (before_it == 0)
         self.promise(m, NO_OLDER, ~waits_for_it, given=is_answered)
         self.reach(
@@ -192,15 +205,8 @@ class DrainContract(Spec):
             is_answered & self._had_waited(m, waits_for_it),
         )
 
-        # In time, when nothing is in the way.
-        quiet = Signal(range(2 * sum(DEPTHS) + 8))
-        is_quiet = (sum(sum(kind) for kind in totals) == 0) & ~Cat(dut.did_answer).any()
-        with m.If(is_quiet & is_asked & ~is_answered):
-            m.d.sync += quiet.eq(quiet + 1)
-        with m.Else():
-            m.d.sync += quiet.eq(0)
-        self.promise(m, IN_TIME, quiet < SLACK + 2 * depth)
-
+        if self._is_timed:
+            self._answers_in_time(m, is_waiting=is_asked & ~is_answered, totals=totals)
         for requester, count in enumerate(unanswered):
             self._tie_tickets(m, requester, count)
         self.lemma(m, "it is one of those that wait", before_it < unanswered[number], given=is_asked)
@@ -211,6 +217,17 @@ class DrainContract(Spec):
         )
         self.lemma(m, "who is waited for is out", self._is_out, given=is_asked & waits_for_it)
 
+    def _answers_in_time(self, m: Module, *, is_waiting: Value, totals: list[list[Value]]) -> None:
+        """How long the request waits while nothing is in the way."""
+        bound = SLACK + PER_PLACE * DEPTHS[self._requester]
+        quiet = Signal(range(bound + 2))
+        with m.If(is_waiting & (sum(sum(kind) for kind in totals) == 0) & ~Cat(self.dut.did_answer).any()):
+            m.d.sync += quiet.eq(quiet + 1)
+        with m.Else():
+            m.d.sync += quiet.eq(0)
+        self.promise(m, IN_TIME, quiet < bound)
+        self.reach(m, "it takes its time", quiet == SLACK)
+
     def _had_waited(self, m: Module, waits: Signal) -> Value:
         had = Signal()
         with m.If(waits):
@@ -220,37 +237,59 @@ class DrainContract(Spec):
     def _tie_tickets(self, m: Module, number: int, unanswered: Signal) -> None:
         """The tickets of a requester: in order, none ahead of its time, and none left too long."""
         depth = DEPTHS[number]
-        queue = f"tickets_{number}"
-        oldest = self.inside("oldest")
-        has_passed = self.inside(f"has_passed_{number}")
-        level = self.inside(queue, "level")
-        consume, produce = self.inside(queue, "consume"), self.inside(queue, "produce")
+        name = f"tickets_{number}"
+        queue = name, "tickets"
+        oldest, is_new = self.inside("oldest"), self.inside("oldest_is_new")
+        has_passed, is_known, age_q = (self.inside(name, part) for part in ("has_passed", "is_known", "age_q"))
+        level = self.inside(*queue, "level")
+        consume, produce = self.inside(*queue, "consume"), self.inside(*queue, "produce")
         self.lemma(m, "tickets are counted", level == unanswered)
         self.lemma(m, "tickets have places", (consume < depth) & (produce < depth))
         self.lemma(m, "tickets lie in a ring", (consume + level) % depth == produce)
         tickets = [self._ticket(number, place) for place in range(depth)]
         passed = [(oldest - ticket)[: len(ticket)].as_signed() for ticket in tickets]
+        # What is judged is the age of the head a clock ago. Then the oldest epoch was the same, or one less.
+        was_new = self.before(m, is_new)
+        age = age_q.as_signed()
+        is_judged = is_known & ~has_passed
+        self.lemma(m, "what is judged is of the head", (level != 0) & (age == passed[0] - was_new), given=is_judged)
+        self.lemma(m, "an epoch takes two clocks", ~(was_new & is_new))
+        # Clocks until the head leaves, once it is passed. An epoch takes as many as half of them and more.
+        left = Mux(has_passed, 0, Mux(is_known & (age > 0), 1, 2))
         for place, since in enumerate(passed):
             is_there = place < level
             ahead = (self.inside("current") - tickets[place])[: len(oldest)].as_signed()
             self.lemma(m, "no ticket is of a later epoch", (ahead >= 0) & (since >= -(RING - 1)), given=is_there)
             self.lemma(m, "its epoch will be closed", self.inside("is_asked"), given=is_there & (ahead == 0))
-            late = since + 2 * place - has_passed
-            self.lemma(m, "it leaves soon", late <= 2 * depth + 1, given=is_there & (since > 0))
+            late = 2 * since + is_new + left + 3 * place
+            self.lemma(m, "it leaves soon", late <= 4 + 3 * (depth - 1), given=is_there & (since > 0))
             if place:
                 younger = (tickets[place] - tickets[place - 1])[: len(oldest)].as_signed()
                 self.lemma(m, "tickets are in order", younger >= 0, given=is_there)
         self.lemma(m, "who leaves has passed", (level != 0) & (passed[0] > 0), given=has_passed)
 
     def _ticket(self, number: int, place: Value | int) -> Signal:
-        queue = f"tickets_{number}"
-        return self.word(queue, "storage", address=(self.inside(queue, "consume") + place) % DEPTHS[number])
+        queue = f"tickets_{number}", "tickets"
+        return self.word(*queue, "storage", address=(self.inside(*queue, "consume") + place) % DEPTHS[number])
 
 
-def drain(old: str = "", new: str = "", *, requester: int = 0) -> DrainContract:
+def drain(old: str = "", new: str = "", *, requester: int = 0, is_timed: bool = False) -> DrainContract:
     """The contract around the drain, or around one of which a piece is replaced."""
     component = mutant(EpochDrain, old, new) if old else EpochDrain
-    return DrainContract(component(CONFIG, depths=DEPTHS), requester=requester)
+    return DrainContract(component(CONFIG, depths=DEPTHS), requester=requester, is_timed=is_timed)
+
+
+def drain_in_time(old: str = "", new: str = "", *, requester: int = 0) -> DrainContract:
+    """The same drain, and what it promises of time."""
+    return drain(old, new, requester=requester, is_timed=True)
+
+
+def drain_with_tickets(old: str, new: str) -> DrainContract:
+    """The contract around a drain of whose tickets a piece is replaced."""
+    component = mutant(
+        EpochDrain, "class EpochDrain(", "class EpochDrain(", GraceTickets=mutant(GraceTickets, old, new)
+    )
+    return DrainContract(component(CONFIG, depths=DEPTHS), requester=0)
 
 
 def count(old: str = "", new: str = "", *, watched: int = 0) -> CountContract:
@@ -291,7 +330,7 @@ PROOFS = [
     Proof(
         name="drain-completions",
         spec=drain,
-        depth=12,
+        depth=4,
         reach_depth=14,
         broken_depth=14,
         broken=(
@@ -310,11 +349,34 @@ PROOFS = [
                 "retired[number] & (answered[number] | ~count.is_watched)",
                 "retired[number]",
             ),
-            broken(drain, "answers-twice", IN_ORDER, "& tickets.r_rdy & ~has_passed", "& tickets.r_rdy"),
-            broken(drain, "never-closes", IN_TIME, "current.eq(current + 1)", "current.eq(current)"),
+            broken(
+                drain_with_tickets,
+                "answers-twice",
+                IN_ORDER,
+                "is_known.eq(tickets.r_rdy & ~has_passed)",
+                "is_known.eq(tickets.r_rdy)",
+            ),
         ),
     ),
-    Proof(name="drain-reuse", spec=lambda: drain(requester=1), depth=12, reach_depth=14),
+    Proof(name="drain-reuse", spec=lambda: drain(requester=1), depth=4, reach_depth=14, is_nightly=True),
+    Proof(
+        name="drain-in-time",
+        spec=drain_in_time,
+        depth=24,
+        is_inductive=False,
+        reach_depth=20,
+        broken_depth=22,
+        is_nightly=True,
+        broken=(broken(drain_in_time, "never-closes", IN_TIME, "current.eq(current + 1)", "current.eq(current)"),),
+    ),
+    Proof(
+        name="drain-reuse-in-time",
+        spec=lambda: drain_in_time(requester=1),
+        depth=20,
+        is_inductive=False,
+        reach_depth=20,
+        is_nightly=True,
+    ),
 ]
 
 

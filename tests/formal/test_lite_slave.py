@@ -151,6 +151,7 @@ PROOFS = [
         name="lite-slave",
         spec=slave,
         depth=5,
+        rejects_nightly=True,
         reach_depth=12,
         broken=(
             broken("waits-for-bready", ONE_B, "axi.bvalid.eq(1)", "axi.bvalid.eq(axi.bready)"),

@@ -1,140 +1,13 @@
-"""The parallel table's lookups and deletes, whatever its management does: a deleted handle never hits again."""
+"""The parallel table's indices: one live bit decides, and an index is free again neither too early nor twice."""
 
 from pathlib import Path
-from typing import Any
 
-from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Cat, Const, Module, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.asserts import AnyConst
+from amaranth.hdl import Module, Signal, Value
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.table.packet_path import PacketPath
-from saoffload.hdl.table.parallel.delete_pipe import DeletePipe
-from saoffload.hdl.table.parallel.handle_lookup import HandleLookup
-from saoffload.hdl.table.parallel.keeper import Keeper
-from saoffload.hdl.table.parallel.key_lookup import KeyLookup
 from saoffload.hdl.table.parallel.lifecycle import BundleLifecycle
-from saoffload.hdl.table.parallel.named_bundle import NamedBundle
-from saoffload.hdl.table.parallel.table import ParallelTable
-from saoffload.hdl.table.parallel.timing import LIVE_TO_ANSWER
-
-CONFIG = EngineConfig(
-    name="formal",
-    bundles=2,
-    keys=2,
-    ipv6=False,
-    context_width=0,
-    unretired_limit=2,
-    epoch_width=1,
-    completion_depth=2,
-)
-QUIET = LIVE_TO_ANSWER + 2
-"""Clocks after its death in which nobody writes a bundle's record, and after a write in which it does not live."""
-
-GONE = "a handle whose delete was answered hits no more until it is issued anew, for neither kind of lookup"
-TOGETHER = "an answer hits only if its bundle's one live bit was set two clocks before, whichever SA it is"
-GATED = "while the gate is closed nothing hits"
-NOT_BEFORE = "nothing hits before the first bundle was made live, which is not before the table is ready"
-FIXED = "lookups and deletes are answered in order, a fixed number of clocks after their request"
-
-
-class FreeKeeper(wiring.Component):
-    """A management that does anything in any clock. What it must not do is assumed by the contract."""
-
-    def __init__(self, config: EngineConfig):
-        keeper = Keeper(config)
-        keeper._MustUse__silence = True
-        super().__init__(keeper.signature)
-
-    def elaborate(self, _platform: object) -> Module:
-        m = Module()
-        for _path, member, value in self.signature.flatten(self):
-            signal = Value.cast(value)
-            if member.flow is Out and isinstance(signal, Signal) and len(signal):
-                m.d.comb += signal.eq(AnySeq(len(signal)))
-        return m
-
-
-class TableContract(Spec):
-    """One handle, any, is watched."""
-
-    def describe(self, m: Module) -> None:
-        dut = self.dut
-        index = AnyConst(CONFIG.index_bits)
-        generation = AnyConst(CONFIG.generation_bits)
-        handle = Signal(32)
-        m.d.comb += handle.eq(Cat(index, generation, Const(1, 1)))
-        live = self.inside("lifecycle", "live").bit_select(index, 1)
-        record = self.word("records", "memory", address=index)
-        is_mine = record[: CONFIG.generation_bits] == generation
-        commits = self._assume_management(m, index, live)
-
-        # A delete of the handle, from its request to its answer; a commit meanwhile issues the handle after it.
-        asks = Signal(DeletePipe.LATENCY)
-        stays = Signal(DeletePipe.LATENCY)
-        m.d.sync += [
-            asks.eq(Cat(dut.deletes.valid & (dut.deletes.payload.handle == handle), asks[:-1])),
-            stays.eq(Cat(Const(1, 1), stays[:-1]) & ~commits.replicate(DeletePipe.LATENCY)),
-        ]
-        was_deleted = Signal()
-        is_gone = Signal()
-        with m.If(commits):
-            m.d.sync += was_deleted.eq(0)
-        with m.Elif(asks[-1] & stays[-1]):
-            m.d.sync += was_deleted.eq(1)
-        m.d.comb += is_gone.eq(was_deleted | (asks[-1] & stays[-1]))
-
-        was_committed = Signal()
-        with m.If(self.inside("keeper", "do_commit")):
-            m.d.sync += was_committed.eq(1)
-        lived = live
-        for _ in range(LIVE_TO_ANSWER):
-            lived = self.before(m, lived)
-        for answers in (dut.key_answers, dut.handle_answers):
-            hits = answers.valid & answers.payload.hit
-            is_it = hits & (answers.payload.handle == handle)
-            self.promise(m, GONE, ~is_gone, given=is_it)
-            self.promise(m, TOGETHER, lived, given=is_it)
-            self.promise(m, GATED, ~hits, given=self.inside("keeper", "gate_is_closed"))
-            self.promise(m, NOT_BEFORE, was_committed, given=hits)
-            self.reach(m, "the watched handle hits", is_it)
-        self.reach(m, "the watched handle is gone", is_gone & dut.delete_answers.payload.found)
-
-        requests = (
-            (dut.key_requests.valid & dut.key_requests.ready, dut.key_answers.valid, KeyLookup.LATENCY),
-            (dut.handle_requests.valid & dut.handle_requests.ready, dut.handle_answers.valid, HandleLookup.LATENCY),
-            (dut.deletes.valid, dut.delete_answers.valid, DeletePipe.LATENCY),
-        )
-        for asked, answered, latency in requests:
-            late = Signal(latency)
-            m.d.sync += late.eq(Cat(asked, late[:-1]))
-            self.promise(m, FIXED, answered == late[-1])
-        self.lemma(m, "who is deleted does not live", ~(live & is_mine), given=was_deleted)
-        self.lemma(m, "nothing lives before the first", ~self.inside("lifecycle", "live").any(), given=~was_committed)
-
-    def _assume_management(self, m: Module, index: Value, live: Value) -> Value:
-        """What the management never does to the watched index. Returns: it makes it live."""
-        commit_index = self.inside("keeper", "commit_index")
-        do_commit = self.inside("keeper", "do_commit")
-        commits = do_commit & (commit_index == index)
-        writes = self.inside("keeper", "store__do_write_bundle") & (
-            self.inside("keeper", "store__index_write_address") == index
-        )
-        taken = self.inside("lifecycle", "taken")
-        self.assume(m, ~taken.bit_select(commit_index, 1), given=do_commit)
-        since_life = Signal(range(QUIET + 1), init=QUIET)
-        since_write = Signal(range(QUIET + 1), init=QUIET)
-        for since, event in ((since_life, live | commits), (since_write, writes)):
-            with m.If(event):
-                m.d.sync += since.eq(0)
-            with m.Elif(since != QUIET):
-                m.d.sync += since.eq(since + 1)
-        self.assume(m, ~(live | commits) & (since_life == QUIET), given=writes)
-        self.assume(m, since_write == QUIET, given=commits)
-        return commits
-
 
 NEVER_TOO_EARLY = "an index is free again only after a scrub that began after its death, and a grace period after that"
 ONE_CLOCK = "a bundle lives from the clock after its commit to the clock of its delete or of the flush"
@@ -172,7 +45,8 @@ class LifecycleContract(Spec):
         self.assume(m, is_asked, given=dut.grace_answers.valid)
 
         # 0 free, 1 live, 2 dead, 3 being scrubbed, 4 scrubbed, 5 in a grace period.
-        phase = Signal(range(6))
+        # A reset may leave the packet path alone: so nothing is free before a grace period.
+        phase = Signal(range(6), init=4)
         with m.Switch(phase):
             with m.Case(0), m.If(committed):
                 m.d.sync += phase.eq(1)
@@ -215,29 +89,14 @@ class LifecycleContract(Spec):
 LIFE = EngineConfig(name="life", bundles=3, keys=3)
 
 
-def table(**names: Any) -> TableContract:
-    """The contract around the table with a free management, and with these components in place of its own."""
-    return TableContract(
-        mutant(ParallelTable, "= Keeper(config)", "= FreeKeeper(config)", FreeKeeper=FreeKeeper, **names)(CONFIG)
-    )
-
-
 def lifecycle(old: str = "", new: str = "") -> LifecycleContract:
     """The contract around the life cycle, or around one of which a piece is replaced."""
     return LifecycleContract((mutant(BundleLifecycle, old, new) if old else BundleLifecycle)(LIFE))
 
 
-def broken_table(name: str, breaks: str, component: type, old: str, new: str, **names: Any) -> Broken:
-    return Broken(
-        name=name, spec=lambda: table(**{component.__name__: mutant(component, old, new, **names)}), breaks=breaks
-    )
-
-
 def broken_life(name: str, breaks: str, old: str, new: str) -> Broken:
     return Broken(name=name, spec=lambda: lifecycle(old, new), breaks=breaks)
 
-
-IGNORANT = mutant(NamedBundle, "(generation_of(config, self.named_handle) == self.record.generation)", "1")
 
 PROOFS = [
     Proof(
@@ -282,43 +141,6 @@ PROOFS = [
                 STILL_FREE,
                 "with m.If(taken.bit_select(self.free_index, 1)):",
                 "with m.If(self.live.bit_select(self.free_index, 1)):",
-            ),
-        ),
-    ),
-    Proof(
-        name="parallel-table",
-        spec=table,
-        depth=9,
-        is_inductive=False,
-        reach_depth=10,
-        broken_depth=9,
-        is_nightly=True,
-        broken=(
-            broken_table(
-                "answers-deletes-early", GONE, DeletePipe, "depth = LIVE_TO_ANSWER + 1", "depth = LIVE_TO_ANSWER"
-            ),
-            broken_table(
-                "ignores-the-generation",
-                GONE,
-                HandleLookup,
-                "judge = NamedBundle",
-                "judge = IGNORANT",
-                IGNORANT=IGNORANT,
-            ),
-            broken_table(
-                "matches-without-life",
-                TOGETHER,
-                KeyLookup,
-                "exact_found_q & self.live.bit_select(exact.index, 1)",
-                "exact_found_q",
-            ),
-            broken_table("opens-the-gate", GATED, PacketPath, "answer.hit & ~self.gate_is_closed", "answer.hit"),
-            broken_table(
-                "hits-before-all",
-                NOT_BEFORE,
-                KeyLookup,
-                "exact_found_q & self.live.bit_select(exact.index, 1)",
-                "exact_found_q",
             ),
         ),
     ),

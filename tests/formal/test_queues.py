@@ -141,7 +141,12 @@ class CommandContract(Spec):
         self.promise(m, STANDS, self.keeps(m, dut.commands))
 
         is_marked = Signal()
-        is_meant = dut.do_mark & is_waiting & (dut.write_data == copies[0])
+        means_all = Signal()
+        with m.If(dut.do_abort):
+            m.d.sync += means_all.eq(dut.abort_is_all)
+        self.promise(m, MARKS, dut.mark_is_all == means_all, given=dut.do_mark)
+        self.lemma(m, "who is meant is known", self.dut.mark_is_all == means_all)
+        is_meant = dut.do_mark & is_waiting & (means_all | (dut.write_data == copies[0]))
         with m.If(is_chosen):
             m.d.sync += is_marked.eq(0)
         with m.Elif(is_meant & ~(takes & is_head)):
@@ -502,6 +507,7 @@ PROOFS = [
         depth=6,
         reach_depth=24,
         broken_depth=22,
+        is_nightly=True,
         broken=(
             broken(
                 commands,
@@ -517,7 +523,11 @@ PROOFS = [
             ),
             broken(commands, "leaves-without-a-place", HAS_PLACE, "& ~is_reading & self.may_offer", "& ~is_reading"),
             broken(
-                commands, "marks-one-slot-only", MARKS, "is_match_q & is_waiting[first]", "is_match & is_waiting[first]"
+                commands,
+                "marks-one-slot-only",
+                MARKS,
+                "(is_match_q | self.mark_is_all)",
+                "(is_match | self.mark_is_all)",
             ),
         ),
     ),
@@ -527,6 +537,7 @@ PROOFS = [
         depth=5,
         reach_depth=12,
         broken_depth=14,
+        rejects_nightly=True,
         broken=(
             broken(deletes, "loads-over-an-offer", TO_THE_TABLE, "& (~self.deletes.valid | self.deletes.ready)", ""),
             broken(deletes, "drops-an-offer", OFFER_STANDS, "with m.Elif(self.deletes.ready):", "with m.Else():"),
@@ -553,6 +564,7 @@ PROOFS = [
         depth=4,
         reach_depth=24,
         broken_depth=14,
+        rejects_nightly=True,
         broken=(
             broken(completions, "shows-before-the-grace", HOLDS_BACK, "& (posted != granted)", ""),
             broken(

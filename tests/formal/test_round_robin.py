@@ -21,7 +21,10 @@ class Contract(Spec):
 
     def describe(self, m: Module) -> None:
         dut = self.dut
-        self.assume(m, ~dut.do_take | dut.is_any)
+        # Who takes says so a clock later, while the request still stands, and takes nothing in that clock.
+        named, was_any = self.before(m, dut.index), self.before(m, dut.is_any)
+        self.assume(m, was_any & (dut.taken == named) & dut.requests.bit_select(named, 1), given=dut.do_take)
+        self.assume(m, ~self.before(m, dut.do_take), given=dut.do_take)
         self.promise(m, NAMES_A_REQUEST, dut.is_any == dut.requests.any())
         self.promise(m, NAMES_A_REQUEST, dut.requests.bit_select(dut.index, 1), given=dut.is_any)
 
@@ -29,7 +32,7 @@ class Contract(Spec):
         others = Signal(range(WIDTH + 1))
         asks = dut.requests.bit_select(watched, 1)
         self.assume(m, watched < WIDTH)
-        with m.If(~asks | (dut.do_take & (dut.index == watched))):
+        with m.If(~asks | (dut.do_take & (dut.taken == watched))):
             m.d.sync += others.eq(0)
         with m.Elif(dut.do_take):
             m.d.sync += others.eq(others + 1)
@@ -39,7 +42,7 @@ class Contract(Spec):
         # In lockstep with the ring said plainly: the place behind the last one, and how far each request is from there.
         start = Signal(range(WIDTH))
         with m.If(dut.do_take):
-            m.d.sync += start.eq((dut.index + 1) % WIDTH)
+            m.d.sync += start.eq((dut.taken + 1) % WIDTH)
         distance = Signal(range(WIDTH))
         of_watched = Signal(range(WIDTH))
         m.d.comb += [
@@ -66,8 +69,8 @@ PROOFS = [
     Proof(
         name="arbiter",
         spec=arbiter,
-        depth=2,
-        reach_depth=8,
+        depth=3,
+        reach_depth=12,
         broken=(
             Broken(
                 name="a-bystander",
@@ -81,7 +84,7 @@ PROOFS = [
             ),
             Broken(
                 name="the-same-again",
-                spec=lambda: arbiter("self.index < number", "self.index <= number"),
+                spec=lambda: arbiter("self.taken < number", "self.taken <= number"),
                 breaks=IN_TURN,
             ),
         ),

@@ -347,9 +347,10 @@ PROOFS = [
         depth=7,
         reach_depth=14,
         broken_depth=13,
+        rejects_nightly=True,
         broken=(
             broken(walker, "asks-outside", INSIDE, "                    & self.check.is_allowed\n", ""),
-            broken(walker, "asks-misaligned", INSIDE, "is_null_q | is_misaligned_q |", "is_null_q |"),
+            broken(walker, "asks-misaligned", INSIDE, "is_misaligned_q | is_too_long_q |", "is_too_long_q |"),
             broken(walker, "one-node-too-many", BUDGET, "is_too_long_q.eq(budget.is_last)", "is_too_long_q.eq(0)"),
             broken(walker, "reports-early", DRAINED, "self.results.valid.eq(is_drained)", "self.results.valid.eq(1)"),
             broken(walker, "tells-the-wrong-tag", ONE_RESULT, "result.tag.eq(tag_q)", "result.tag.eq(self.abort_tag)"),
@@ -369,6 +370,7 @@ PROOFS = [
         depth=5,
         reach_depth=14,
         broken_depth=12,
+        rejects_nightly=True,
         broken=(
             broken(
                 fetch,
