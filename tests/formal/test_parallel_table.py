@@ -104,7 +104,7 @@ PROOFS = [
         spec=lifecycle,
         depth=4,
         reach_depth=12,
-        broken_depth=10,
+        broken_depth=14,
         broken=(
             broken_life(
                 "free-after-the-scrub",
