@@ -38,7 +38,8 @@ class WalkSignature(wiring.Signature):
     window_writes, window_write_answers : streams of ``layouts.window_write`` and ``layouts.WINDOW_ANSWER``
         See :class:`.WindowTable`.
     window_is_locked : ``In(1)``
-        Refuse window writes. They are refused without it too while ``is_active`` or a bit of ``busy_ids`` is 1.
+        Refuse window writes. They are refused without it too while ``is_active`` or a bit of ``busy_ids`` is 1,
+        and in the clock after that by a walker of many lists.
     reads : ``Out(stream of layouts.read_request)``
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
     abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
