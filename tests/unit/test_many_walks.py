@@ -299,7 +299,9 @@ def test_a_list_alone_takes_latency_plus_four(latency: int) -> None:
     assert {after - before for before, after in pairwise(clocks)} == {latency + 4}
 
 
-@pytest.mark.parametrize(("latency", "most"), [(13, 4.2), (100, 7.0), (400, 27.0)])
+@pytest.mark.parametrize(
+    ("latency", "most"), [(13, 4.2), (100, 7.0), pytest.param(400, 27.0, marks=pytest.mark.nightly)]
+)
 def test_sixteen_random_lists(latency: int, most: float) -> None:
     """Clocks per node of all lists together, once all of them walk."""
     memory = Memory()
@@ -403,7 +405,7 @@ def test_timeouts_take_the_ids_of_their_contexts_with_them(count: int) -> None:
 
 
 @pytest.mark.parametrize("address_stalls", [False, True])
-@pytest.mark.parametrize("latency", [1, 4])
+@pytest.mark.parametrize("latency", [1, pytest.param(4, marks=pytest.mark.nightly)])
 def test_abort_in_every_clock_of_many_short_walks(latency: int, address_stalls: bool) -> None:
     """The abort reaches every command of its tag and no other; what it comes too late for keeps its real status."""
     memory = Memory()

@@ -253,7 +253,7 @@ def test_a_table_full_of_keys_refuses_inbound_bundles_alone(table: Any, config: 
     run(table, config, script)
 
 
-@pytest.mark.parametrize("keys", range(2, 9))
+@pytest.mark.parametrize("keys", [*range(2, 7), *(pytest.param(keys, marks=pytest.mark.nightly) for keys in (7, 8))])
 def test_keys_that_die_while_an_add_looks_for_room_in_a_full_table(table: Any, keys: int) -> None:
     """The add finds every entry in use, and still it is not FULL: it waits for the sweep and overwrites nobody."""
     config = EngineConfig(name="full", bundles=keys // 2 + 2, keys=keys, context_width=0)
