@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class NotInductiveError(ProofError):
     """Nothing is refuted, but the promises do not carry themselves from one clock to the next."""
 
 
-class Spec(Elaboratable):
+class Spec(Elaboratable, ABC):
     """A contract around a component. ``describe`` says it, with ``assume``, ``promise`` and ``reach``.
 
     Members of ``dut`` that are not driven in ``describe`` are free: any value in any clock.
@@ -95,9 +96,9 @@ class Spec(Elaboratable):
         #: If set, the one promise that is looked at.
         self.only: str | None = None
 
+    @abstractmethod
     def describe(self, m: Module) -> None:
         """Says the contract."""
-        raise NotImplementedError
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -1,5 +1,6 @@
 """What is simulated: a walker, the memory that it is measured on, and a stopwatch, under one top."""
 
+from abc import ABC, abstractmethod
 from importlib import resources
 
 from amaranth.back import rtlil
@@ -23,7 +24,7 @@ TOP = "measured"
 _COUNTS = ("beat_count", "byte_count", "burst_count", "refused_count")
 
 
-class _Measured(Elaboratable):
+class _Measured(Elaboratable, ABC):
     """A walker with memory and stopwatch, under ``aclk`` and ``aresetn``. ``ports`` are the top's, by name:
 
     ``latency``, ``beat_count``, ``byte_count``, ``burst_count``, ``refused_count`` (see ``ReadMemory``), ``do_load`` (a
@@ -69,9 +70,9 @@ class _Measured(Elaboratable):
         self._add_walker(m)
         return m
 
+    @abstractmethod
     def _add_walker(self, m: Module) -> None:
         """Puts what is measured between the memory and the stopwatch: a top of each kind says how."""
-        raise NotImplementedError("a top that measures nothing")
 
 
 class MeasuredEngine(_Measured):
