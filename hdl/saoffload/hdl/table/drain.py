@@ -136,12 +136,14 @@ class EpochDrain(wiring.Component):
         sequence_bits = max(ring, 2 * (max(self._depths) + 2)).bit_length() + 1
         current = Signal(sequence_bits)
         oldest = Signal(sequence_bits)
+        # Its place in the ring, one bit each: cheaper to choose by than the number.
+        is_oldest = Signal(ring, init=1)
         m.d.comb += self.epoch.eq(current)
 
         empty = []
         for kind in range(self.KINDS):
             is_empty = self._elaborate_counts(m, kind)
-            empty.append(is_empty.bit_select(oldest[: self._config.epoch_width], 1))
+            empty.append((is_empty & is_oldest).any())
 
         # The current epoch closes when a grace period asks for it and the ring has a place; the oldest one ends when
         # it is closed and both kinds are empty.
@@ -159,7 +161,7 @@ class EpochDrain(wiring.Component):
         m.d.comb += self.retire_is_due.eq(oldest != current)
         m.d.sync += self.oldest_is_new.eq(self.retire_is_due & Cat(empty).all() & ~self.oldest_is_new)
         with m.If(self.oldest_is_new):
-            m.d.sync += oldest.eq(oldest + 1)
+            m.d.sync += [oldest.eq(oldest + 1), is_oldest.eq(is_oldest.rotate_left(1))]
 
         for number, depth in enumerate(self._depths):
             tickets = GraceTickets(depth=depth, sequence_bits=sequence_bits)
@@ -190,8 +192,9 @@ class EpochDrain(wiring.Component):
             m.submodules[f"count_{kind}_{number}"] = count
             m.d.comb += [
                 removes[number].eq(retired[number] & (answered[number] | ~count.is_watched)),
-                count.does_add.eq(answered[number]),
-                count.does_remove.eq(removes[number]),
+                # One of each changes nothing, and who asks for the count waits for it.
+                count.does_add.eq(answered[number] & ~retired[number]),
+                count.does_remove.eq(retired[number] & ~answered[number] & ~count.is_watched),
             ]
             m.d.sync += was_empty[number].eq(count.is_watched & ~answered[number])
         m.d.comb += [

@@ -33,7 +33,8 @@ class PacketPath(wiring.Component):
     ``grace_answers[n]``: of ``COMPLETIONS``, of which ``config.completion_depth`` may be unanswered, and of ``REUSE``,
     one at a time.
 
-    Latency: none from request to lookup, none from lookup to answer; for grace periods see ``EpochDrain``.
+    Latency: none from request to lookup, none from lookup to answer; a retire makes room, or is told to be bad, three
+    clocks later. For grace periods see ``EpochDrain``.
     """
 
     key_requests: stream.Interface
@@ -87,11 +88,11 @@ class PacketPath(wiring.Component):
                 getattr(self, f"{kind}_request_is_waiting").eq(requests.valid & ~limit.has_room),
                 do_request.eq(requests.valid & requests.ready),
                 limit.do_request.eq(do_request),
-                limit.do_retire.eq(drain.did_retire[number]),
                 answers.valid.eq(getattr(self, f"{kind}_did_answer")),
                 answers.payload.epoch.eq(drain.epoch),
                 drain.did_answer[number].eq(answers.valid),
             ]
+            m.d.sync += limit.do_retire.eq(drain.did_retire[number])
             with m.If(answer.hit & ~self.gate_is_closed):
                 m.d.comb += [
                     answers.payload[field].eq(answer[field])
@@ -100,10 +101,10 @@ class PacketPath(wiring.Component):
         m.d.comb += [
             self.key.eq(self.key_requests.payload),
             self.handle.eq(self.handle_requests.payload.handle),
-            self.bad_retire.eq(drain.bad_retire),
             self.retire_is_due.eq(drain.retire_is_due),
             drain.do_forget.eq(self.do_forget),
         ]
+        m.d.sync += self.bad_retire.eq(drain.bad_retire)
         if self._config.watches_retires:
             m.submodules.watch = watch = RetireWatch()
             m.d.comb += [

@@ -109,7 +109,11 @@ class Add(wiring.Component):
         refuses = Signal()
         tries_again = Signal()
         is_answered = Signal()
-        m.d.sync += [starts_write.eq(0), refuses.eq(0), tries_again.eq(0)]
+        # Strobes to the placer.
+        checks = Signal()
+        cancels = Signal()
+        strobes = (checks, cancels, starts_write, self.do_write, refuses, tries_again)
+        m.d.sync += [strobe.eq(0) for strobe in strobes]
 
         m.d.comb += [
             judge.request.eq(request),
@@ -134,9 +138,9 @@ class Add(wiring.Component):
             self.commit_state.eq(live_state(request.direction, request.sa_count)),
         ]
         result = self._elaborate_judgement(
-            m, judge, words, number, has_wildcard, has_old, starts_write, refuses, tries_again
+            m, judge, words, number, has_wildcard, has_old, checks, cancels, starts_write, refuses, tries_again
         )
-        self._elaborate_write(m, words, number, has_wildcard, has_old, starts_write, tries_again, is_answered)
+        self._elaborate_write(m, words, number, has_wildcard, has_old, checks, starts_write, tries_again, is_answered)
 
         # What is offered stands, so nothing is offered once a flush is taken.
         with m.If(refuses):
@@ -146,8 +150,7 @@ class Add(wiring.Component):
                 m.d.sync += is_answered.eq(1)
         with m.If(self.answer_is_taken):
             m.d.sync += [is_answered.eq(0), self.holds_flush.eq(0)]
-        with m.If(refuses | tries_again):
-            m.d.comb += self.do_cancel.eq(1)
+        m.d.comb += self.do_cancel.eq(cancels | refuses | tries_again)
         handle = to_handle(config, self.index, self.written_generation)
         m.d.comb += [
             self.is_done.eq(is_answered | tries_again),
@@ -165,6 +168,8 @@ class Add(wiring.Component):
         number: Signal,
         has_wildcard: Signal,
         has_old: Signal,
+        checks: Signal,
+        cancels: Signal,
         starts_write: Signal,
         refuses: Signal,
         tries_again: Signal,
@@ -199,6 +204,13 @@ class Add(wiring.Component):
         result = Signal(layouts.AddResult)
         is_weighing = Signal()
         is_weighed = Signal()
+        # The words of the index are fetched while the keys are checked.
+        is_judging = Signal()
+        m.d.sync += is_judging.eq(self.do_start)
+        m.d.comb += [
+            words.do_start.eq(is_judging & ~judge.is_refused),
+            self.do_check.eq(checks | (words.do_start & (key_count != 0))),
+        ]
         m.d.sync += is_weighed.eq(is_weighing & words.are_known)
         with m.FSM():
             with m.State("IDLE"):
@@ -213,7 +225,7 @@ class Add(wiring.Component):
                 ]
                 with m.If(self.do_start):
                     m.next = "JUDGE"
-            # The second key first: the first is then ready to be written. The index's words are fetched meanwhile.
+            # The second key first: the first is then ready to be written.
             with m.State("JUDGE"):
                 m.d.sync += [
                     result.eq(judge.refusal),
@@ -223,7 +235,6 @@ class Add(wiring.Component):
                     m.d.sync += [refuses.eq(1), self.holds_flush.eq(1)]
                     m.next = "WAIT"
                 with m.Else():
-                    m.d.comb += [words.do_start.eq(1), self.do_check.eq(key_count != 0)]
                     m.next = "CHECKED"
                     with m.If(key_count == 0):
                         m.next = "WEIGH"
@@ -238,13 +249,12 @@ class Add(wiring.Component):
                 ]
                 m.next = "WEIGH"
                 with m.If(number):
+                    m.d.sync += cancels.eq(1)
                     m.next = "CANCEL"
             with m.State("CANCEL"):
-                m.d.comb += self.do_cancel.eq(1)
-                m.d.sync += number.eq(0)
+                m.d.sync += [number.eq(0), checks.eq(1)]
                 m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.comb += self.do_check.eq(1)
                 m.next = "CHECKED"
 
             with m.State("WEIGH"):
@@ -263,7 +273,7 @@ class Add(wiring.Component):
                 with m.Elif(will_wait):
                     m.d.sync += tries_again.eq(1)
                 with m.Else():
-                    m.d.sync += [starts_write.eq(1), self.has_pending.eq(1)]
+                    m.d.sync += [starts_write.eq(1), self.do_write.eq(key_count != 0), self.has_pending.eq(1)]
                 m.next = "WAIT"
             with m.State("WAIT"), m.If(tries_again | self.answer_is_taken):
                 m.next = "IDLE"
@@ -276,6 +286,7 @@ class Add(wiring.Component):
         number: Signal,
         has_wildcard: Signal,
         has_old: Signal,
+        checks: Signal,
         starts_write: Signal,
         tries_again: Signal,
         is_answered: Signal,
@@ -290,65 +301,66 @@ class Add(wiring.Component):
             self.written_generation.eq(Mux(undoes, words.generation_before, words.generation)),
             undo_is_due.eq(undoes),
         ]
+        m.d.comb += self.do_write_words.eq(words_are_due | undo_is_due)
+        with m.If(self.words_are_written):
+            m.d.sync += words_are_due.eq(0)
         pause = Signal(range(request_to_live(config) + LIVE_TO_ANSWER + STATE_WRITE_DELAY))
+        # Set as its state is entered, so that what commits hangs on a register.
+        is_committing = Signal()
         # Who sets the pause clears this too, so it comes a clock after the pause has run out.
         is_settled = Signal()
         m.d.sync += is_settled.eq(pause == 0)
-        with m.If(pause != 0):
+        m.d.comb += [
+            self.do_commit.eq(is_committing & ~self.is_flushing),
+            self.do_pop.eq(self.do_commit & self.commit_is_done & ~self.is_restoring),
+        ]
+        with m.If(self.do_write):
+            m.d.sync += [
+                is_settled.eq(0),
+                pause.eq(
+                    Mux(
+                        has_wildcard,
+                        request_to_live(config) - 1,
+                        Mux(has_old, way_to_live(config) - 1, Overflow.LATENCY),
+                    )
+                ),
+            ]
+        with m.Elif(is_committing):
+            m.d.sync += [is_settled.eq(0), pause.eq(LIVE_TO_ANSWER + STATE_WRITE_DELAY - 1)]
+        with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
         with m.FSM():
             with m.State("WRITE"), m.If(starts_write):
-                m.d.comb += self.do_write.eq(key_count != 0)
                 m.d.sync += words_are_due.eq(1)
                 m.next = "SETTLE"
-                with m.If(key_count != 0):
-                    m.d.sync += [
-                        is_settled.eq(0),
-                        pause.eq(
-                            Mux(
-                                has_wildcard,
-                                request_to_live(config) - 1,
-                                Mux(has_old, way_to_live(config) - 1, Overflow.LATENCY),
-                            )
-                        ),
-                    ]
                 with m.If((key_count == 2) & ~number):
-                    m.d.sync += number.eq(1)
+                    m.d.sync += [number.eq(1), checks.eq(1)]
                     m.next = "CHECK_AGAIN"
             # Its rows may have changed: the first key's moves went on meanwhile.
             with m.State("CHECK_AGAIN"):
-                m.d.comb += self.do_check.eq(1)
                 m.next = "CHECKED_AGAIN"
             with m.State("CHECKED_AGAIN"), m.If(self.is_checked):
-                m.d.sync += starts_write.eq(1)
+                m.d.sync += [starts_write.eq(1), self.do_write.eq(1)]
                 m.next = "WRITE"
 
             # Lookups that missed the key must have passed the live bit before. Those that passed its row before it was
             # there, but not yet the previous hand, will find it in that, unless its dead entry got a new owner.
             # Generation and context are written meanwhile.
             with m.State("SETTLE"):
-                m.d.comb += self.do_write_words.eq(words_are_due)
-                with m.If(self.words_are_written):
-                    m.d.sync += words_are_due.eq(0)
                 with m.If(is_settled & ~words_are_due):
-                    m.d.sync += self.holds_flush.eq(1)
+                    m.d.sync += [self.holds_flush.eq(1), is_committing.eq(1)]
                     m.next = "COMMIT"
             with m.State("COMMIT"):
-                m.d.sync += [pause.eq(LIVE_TO_ANSWER + STATE_WRITE_DELAY - 1), is_settled.eq(0)]
                 with m.If(self.is_flushing):
-                    m.d.sync += [undoes.eq(1), self.holds_flush.eq(0)]
+                    m.d.sync += [undoes.eq(1), self.holds_flush.eq(0), is_committing.eq(0)]
                     m.next = "UNDO"
-                with m.Else():
-                    m.d.comb += self.do_commit.eq(1)
-                    with m.If(self.commit_is_done):
-                        m.d.comb += self.do_pop.eq(~self.is_restoring)
-                        m.next = "APPEAR"
+                with m.Elif(self.commit_is_done):
+                    m.d.sync += is_committing.eq(0)
+                    m.next = "APPEAR"
             # The flush wipes keys and context, but not the generation that nobody got.
-            with m.State("UNDO"):
-                m.d.comb += self.do_write_words.eq(undo_is_due)
-                with m.If(undo_is_due & self.words_are_written):
-                    m.d.sync += [undoes.eq(0), undo_is_due.eq(0), tries_again.eq(1)]
-                    m.next = "WRITE"
+            with m.State("UNDO"), m.If(undo_is_due & self.words_are_written):
+                m.d.sync += [undoes.eq(0), undo_is_due.eq(0), tries_again.eq(1)]
+                m.next = "WRITE"
             # An answer must not come before a lookup answered with it would hit.
             with m.State("APPEAR"), m.If(is_settled):
                 m.d.sync += is_answered.eq(1)

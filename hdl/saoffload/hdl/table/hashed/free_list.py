@@ -16,8 +16,8 @@ class FreeList(wiring.Component):
     ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. To the memory:
     ``do_write_link``, ``link_address``, ``link``: two clocks after a push.
 
-    Latency: changes show in the second clock. Push and pop not in the same one, and nobody reads a word in the two
-    clocks after a push.
+    Latency: changes show in the second clock. In the two clocks after a push nobody pops or reads a word, nor does
+    anybody push and pop in the same clock.
     """
 
     def __init__(self, config: EngineConfig):
@@ -41,6 +41,7 @@ class FreeList(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         tail = Signal.like(self.head)
+        is_last = Signal()
         # Whether something happens is known late in its clock.
         does_push = Signal()
         does_pop = Signal()
@@ -51,6 +52,7 @@ class FreeList(wiring.Component):
             does_pop.eq(self.do_pop),
             pushed.eq(self.pushed),
             next_head.eq(self.next_head),
+            is_last.eq(self.head == tail),
         ]
         m.d.sync += [
             self.do_write_link.eq(does_push & ~self.is_empty),
@@ -62,7 +64,7 @@ class FreeList(wiring.Component):
             with m.If(self.is_empty):
                 m.d.sync += self.head.eq(pushed)
         with m.Elif(does_pop):
-            m.d.sync += [self.head.eq(next_head), self.is_empty.eq(self.head == tail)]
+            m.d.sync += [self.head.eq(next_head), self.is_empty.eq(is_last)]
         with m.If(self.do_clear):
             m.d.sync += self.is_empty.eq(1)
         return m

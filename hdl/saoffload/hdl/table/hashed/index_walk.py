@@ -35,7 +35,7 @@ class IndexWalk(wiring.Component):
             {
                 "do_step": In(1),
                 "do_restart": In(1),
-                "is_idle": Out(1),
+                "is_idle": Out(1, init=1),
                 "is_done": Out(1),
                 "picks_free": In(1),
                 "sweep_parity": In(1),
@@ -60,7 +60,7 @@ class IndexWalk(wiring.Component):
         was_wanted = Signal()
         is_strung = Signal()
         is_reading = Signal()
-        # Known with the cursor and the count, not from them.
+        # Known with the cursor and the count, not from them; as is whether there is anything to ask for.
         is_at_end = Signal()
         has_left = Signal()
         wanted = Mux(self.picks_free, BundleState.FREE, dead_state(~self.sweep_parity))
@@ -81,32 +81,40 @@ class IndexWalk(wiring.Component):
             m.d.comb += self.do_push.eq(1)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.is_idle.eq(1)
                 m.d.sync += [left.eq(self.STEP_READS - 1), has_left.eq(1)]
                 with m.If(self.do_restart):
                     m.d.sync += [cursor.eq(0), is_at_end.eq(0)]
                 with m.If(self.do_step):
+                    m.d.sync += [self.is_idle.eq(0), self.do_check.eq(1)]
                     m.next = "READ"
             with m.State("READ"):
-                m.d.comb += [is_reading.eq(1), self.do_check.eq(~is_at_end & has_left)]
+                m.d.comb += is_reading.eq(1)
                 with m.If(does_ask):
-                    m.d.sync += [cursor.eq(cursor + 1), is_at_end.eq(cursor == bundles - 1)]
-                    m.d.sync += [left.eq(left - 1), has_left.eq(left != 0)]
+                    m.d.sync += [
+                        cursor.eq(cursor + 1),
+                        is_at_end.eq(cursor == bundles - 1),
+                        left.eq(left - 1),
+                        has_left.eq(left != 0),
+                        self.do_check.eq((cursor != bundles - 1) & (left != 0)),
+                    ]
                 m.d.sync += self.index.eq(asked[-1])
                 # What was asked after the picked one is asked again.
                 m.d.sync += is_over.eq(~self.do_check & ~is_asked.any() & ~is_strung)
                 with m.If(is_picked & ~self.picks_free):
+                    m.d.sync += self.do_check.eq(0)
                     m.next = "PICK"
                 # Nothing was asked in the clock before, so nothing is picked in this one.
                 with m.If(is_over):
                     with m.If(is_at_end):
                         m.d.comb += self.is_done.eq(1)
                         m.d.sync += [cursor.eq(0), is_at_end.eq(0)]
+                    m.d.sync += self.is_idle.eq(1)
                     m.next = "IDLE"
             with m.State("PICK"):
                 m.d.comb += self.do_free.eq(1)
                 m.d.sync += [cursor.eq(self.index + 1), is_at_end.eq(self.index == bundles - 1)]
                 with m.If(self.free_is_written):
                     m.d.comb += self.do_push.eq(1)
+                    m.d.sync += self.do_check.eq((self.index != bundles - 1) & has_left)
                     m.next = "READ"
         return m

@@ -84,7 +84,9 @@ class Mover(wiring.Component):
         must_check = Signal()
         is_choosing = Signal()
         is_checking = Signal(STATE_LATENCY)
+        # What becomes of the hand's key, known with the answer: one of three.
         is_checked = Signal()
+        ends = Signal()
         is_dead = Signal()
         # In place of a twin nothing is kept: a lookup that met the twin, and behind the ways the kept key, would join
         # two owners into the number of a third. Both bits stand long before the row is written.
@@ -107,7 +109,8 @@ class Mover(wiring.Component):
         is_pending = Signal()
         m.d.sync += [is_same.eq(groups), is_pending.eq(self.has_pending & is_same.all())]
         with m.If(is_checking[-1]):
-            m.d.sync += [is_checked.eq(1), is_dead.eq(~self.check_is_live & ~is_pending)]
+            is_dead_now = ~self.check_is_live & ~is_pending
+            m.d.sync += [is_checked.eq(1), is_dead.eq(is_dead_now), ends.eq(is_dead_now | is_exhausted)]
 
         # What the rows hold comes from all over the table, so it is registered before it is chosen from.
         is_free = Signal(ways)
@@ -165,12 +168,8 @@ class Mover(wiring.Component):
                         m.d.sync += self.is_idle.eq(1)
                         m.next = "IDLE"
                 with m.Elif(is_checked):
-                    with m.If(is_dead):
-                        m.d.comb += self.do_drop.eq(1)
-                        m.d.sync += self.is_idle.eq(1)
-                        m.next = "IDLE"
-                    with m.Elif(is_exhausted):
-                        m.d.comb += self.do_park.eq(1)
+                    with m.If(ends):
+                        m.d.comb += [self.do_drop.eq(is_dead), self.do_park.eq(~is_dead)]
                         m.d.sync += self.is_idle.eq(1)
                         m.next = "IDLE"
                     with m.Else():

@@ -141,6 +141,8 @@ class Placer(wiring.Component):
                 with m.If(self.has_wildcard_twin):
                     m.d.sync += self.do_ask.eq(1)
                     m.next = "ASK"
+                with m.Else():
+                    m.d.sync += self.is_checked.eq(1)
 
             # A chain of the key before may still be in the hand.
             with m.State("LOAD"), m.If(may_load):
@@ -160,6 +162,8 @@ class Placer(wiring.Component):
                     m.next = "CHECKED"
                     with m.If(self.has_way_twin | has_place_twin):
                         m.next = "OWNER"
+                    with m.Else():
+                        m.d.sync += self.is_checked.eq(1)
             # The rows' twin, or the place chosen again, needs a clock or two to show.
             with m.State("OWNER"), m.If(is_named[-1]):
                 m.d.sync += [
@@ -172,11 +176,12 @@ class Placer(wiring.Component):
                 with m.If(self.do_ask & self.ask_is_taken):
                     m.d.sync += [self.do_ask.eq(0), is_asked[0].eq(1)]
                 with m.If(is_asked[-1]):
-                    m.d.sync += self.has_live_twin.eq(self.ask_is_live)
+                    m.d.sync += [self.has_live_twin.eq(self.ask_is_live), self.is_checked.eq(1)]
                     m.next = "CHECKED"
 
             with m.State("CHECKED"):
-                m.d.comb += self.is_checked.eq(1)
+                with m.If(self.do_write | self.do_cancel):
+                    m.d.sync += self.is_checked.eq(0)
                 with m.If(self.do_write):
                     m.d.comb += [
                         self.do_write_wildcard.eq(self.is_wildcard),

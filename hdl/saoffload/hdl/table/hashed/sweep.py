@@ -44,7 +44,7 @@ class Sweep(wiring.Component):
             {
                 "do_step": In(1),
                 "do_restart": In(1),
-                "is_idle": Out(1),
+                "is_idle": Out(1, init=1),
                 "pass_is_done": Out(1),
                 "position": Out(range(self._steps)),
                 "reads_row": Out(1),
@@ -72,18 +72,27 @@ class Sweep(wiring.Component):
         number = Signal(range(count))
         has_number = Signal()
         is_stuck = Signal()
+        # Set as their states are entered: what hangs on them is wide.
         is_reading = Signal()
+        is_checking = Signal()
         pause = Signal(range(Way.READ_LATENCY + 2))
         # Places and wildcards are fewer than the steps: beyond them there is nothing.
         is_used = Signal(count)
         is_there = Cat([1] * sizes.ways, self.position < sizes.overflow, self.position < sizes.wildcards)
         is_last = Signal()
+        is_damaged = Signal(sizes.ways)
         # What the candidates hold is taken while they are read, and then shifted: the first is the one at the cursor.
         owners = [Signal.like(owner.index, name=f"owner_{number}") for number, owner in enumerate(self.owners)]
         waits = Signal(count)
         does_shift = Signal()
+        m.d.comb += does_shift.eq(is_checking & (~has_number | self.check_is_taken))
         m.d.sync += [is_last.eq(self.position == self._steps - 1), is_used.eq(self.is_used & is_there)]
+        is_at_end = cursor == count
         with m.If(does_shift):
+            # One candidate after the other comes into a register, from where its owner is asked for.
+            m.d.sync += [self.check_index.eq(owners[0]), number.eq(cursor), has_number.eq(waits[0])]
+            with m.If(~is_at_end):
+                m.d.sync += cursor.eq(cursor + 1)
             m.d.sync += [waits.eq(waits >> 1), *(first.eq(second) for first, second in pairwise(owners))]
         with m.Elif(is_reading):
             m.d.sync += [
@@ -92,14 +101,13 @@ class Sweep(wiring.Component):
             ]
 
         # What many hang on comes from registers.
-        m.d.sync += self.do_clear.eq(0)
+        m.d.sync += [self.do_clear.eq(0), self.place_is_stuck.eq(0), self.pass_is_done.eq(0)]
 
         # The answer is registered before it is judged.
         asked = [Signal(range(count), name=f"asked_{clock}") for clock in range(STATE_LATENCY + 1)]
         is_asked = Signal(STATE_LATENCY + 1)
         was_dead = Signal()
         dead = Signal(count)
-        is_at_end = cursor == count
         is_over = Signal()
         m.d.comb += self.do_check.eq(has_number)
         m.d.sync += [
@@ -124,48 +132,45 @@ class Sweep(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.is_idle.eq(1)
                 m.d.sync += audits_left.eq(self._audits_per_step)
                 m.d.sync += [pause.eq(Way.READ_LATENCY + 1), cursor.eq(0), dead.eq(0)]
                 with m.If(self.do_restart):
                     m.d.sync += self.position.eq(0)
                 with m.If(self.do_step):
+                    m.d.sync += [self.is_idle.eq(0), is_reading.eq(1)]
                     m.next = "READ"
             with m.State("READ"):
-                m.d.comb += [self.reads_row.eq(1), is_reading.eq(1)]
+                m.d.comb += self.reads_row.eq(1)
                 m.d.sync += pause.eq(pause - 1)
                 with m.If(pause == 0):
+                    m.d.sync += [is_reading.eq(0), is_checking.eq(1)]
                     m.next = "CHECK"
             with m.State("CHECK"):
-                # One candidate after the other comes into a register, from where its owner is asked for.
                 m.d.comb += self.reads_row.eq(1)
-                with m.If(~has_number | self.check_is_taken):
-                    m.d.comb += does_shift.eq(1)
-                    m.d.sync += [self.check_index.eq(owners[0]), number.eq(cursor), has_number.eq(waits[0])]
-                    with m.If(~is_at_end):
-                        m.d.sync += cursor.eq(cursor + 1)
                 with m.If(is_over):
-                    m.d.sync += self.do_audit.eq(1)
+                    m.d.sync += [is_checking.eq(0), self.do_audit.eq(1)]
                     m.next = "AUDIT"
             with m.State("AUDIT"):
                 m.d.comb += self.reads_row.eq(1)
                 with m.If(~self.do_audit):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
-                m.d.comb += [self.reads_row.eq(1), self.was_damaged.eq(self.is_damaged.any())]
+                m.d.comb += self.reads_row.eq(1)
                 m.d.sync += [
+                    is_damaged.eq(self.is_damaged),
                     self.do_clear.eq(dead | self.is_damaged),
                     is_stuck.eq(is_used[sizes.ways] & ~dead[sizes.ways]),
                 ]
                 m.next = "CLEARED"
             with m.State("CLEARED"):
+                m.d.comb += self.was_damaged.eq(is_damaged.any())
+                m.d.sync += [self.place_is_stuck.eq(is_stuck), self.pass_is_done.eq(is_last)]
                 m.next = "ADVANCE"
             with m.State("ADVANCE"):
-                m.d.comb += self.place_is_stuck.eq(is_stuck)
                 with m.If(is_last):
-                    m.d.comb += self.pass_is_done.eq(1)
                     m.d.sync += self.position.eq(0)
                 with m.Else():
                     m.d.sync += self.position.eq(self.position + 1)
+                m.d.sync += self.is_idle.eq(1)
                 m.next = "IDLE"
         return m
