@@ -7,7 +7,7 @@ from amaranth.lib.wiring import connect, flipped
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.memory import SharedMemory
 from saoffload.hdl.table.packet_path import REUSE, PacketPath, connect_packet_path
-from saoffload.hdl.table.signature import TableSignature
+from saoffload.hdl.table.signature import TableSignature, connect_host_ports
 
 from .block_match import BlockMatchArray
 from .delete_pipe import DeletePipe
@@ -153,10 +153,7 @@ class ParallelTable(wiring.Component):
         connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
         connect(m, lifecycle.graces, path.graces[REUSE])
         connect(m, path.grace_answers[REUSE], lifecycle.grace_answers)
-        for port in ("adds", "flushes", "end_restores"):
-            connect(m, flipped(getattr(self, port)), getattr(keeper, port))
-        for port in ("add_answers", "flush_answers"):
-            connect(m, getattr(keeper, port), flipped(getattr(self, port)))
+        connect_host_ports(m, config, self, keeper)
         m.d.comb += [
             delete_pipe.live.eq(lifecycle.live),
             keeper.do_delete.eq(delete_pipe.do_delete),
@@ -189,7 +186,6 @@ class ParallelTable(wiring.Component):
                     "is_taken",
                 )
             ),
-            *(getattr(self, name).eq(getattr(keeper, name)) for name in ("is_ready", "is_restoring", "add_is_waiting")),
             self.live_bundles.eq(lifecycle.live_bundles),
             self.live_keys.eq(lifecycle.live_keys),
         ]
