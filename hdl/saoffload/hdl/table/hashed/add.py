@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.add_ports import AddPorts
 from saoffload.hdl.table.handles import index_of, to_handle
 
 from .index_words import IndexWords
@@ -19,23 +20,21 @@ from .words_port import AddWords
 
 
 class Add(wiring.Component):
-    """Adds one bundle, all or nothing, or says why not, or that room will come: then it is to be tried again.
+    """Adds one bundle. The promise is that of ``AddPorts``.
 
-    The result is the first that applies, in the order of ``layouts.AddResult``. Nothing is written before it is sure to
-    be OK. A key that is still stored for a dead bundle changes its owner where it stands, so no key is ever stored
-    twice. The bundle becomes live when every lookup that passed its entries before they were written has ended.
+    Nothing is written before it is sure to be OK. A key that is still stored for a dead bundle changes its owner where
+    it stands, so no key is ever stored twice. The bundle becomes live when every lookup that passed its entries before
+    they were written has ended.
 
     Parameters: ``config``.
 
-    Members: ``do_start`` with ``request`` (constant from the clock before until it is done); ``is_done``: for one
-    clock with ``must_wait``, or with ``answer`` until ``answer_is_taken``; a chain of moves may still be under way
-    then. ``holds_flush``: an answer is on its way that must be offered before a flush is taken. ``is_flushing``: a
-    flush was taken, nothing more is committed or offered. ``is_restoring``; ``is_draining``: what a flush removed
-    may still be in use; ``has_dead``: some bundle is dead and not yet free, or what it left may still make room;
-    ``live_bundles``, ``live_keys``. ``has_pending``, ``index``: the bundle being written. ``has_free``,
+    Members: ``AddPorts``; ``request`` stands from the clock before ``do_start`` on, and a chain of moves may still be
+    under way when it is done. ``holds_flush``: an answer is on its way that must be offered before a flush is taken.
+    ``is_draining``: what a flush removed may still be in use; ``has_dead``: some bundle is dead and not yet free, or
+    what it left may still make room. ``has_pending``, ``index``: the bundle being written. ``has_free``,
     ``free_index``, ``do_pop`` with ``next_head``: the free list. ``words``: to the index's words, of which
-    ``generation`` is the last one issued. ``question``, ``commit``: to the live store; ``commit_key_count``.
-    ``placement``: to where keys stand; ``free_places``, ``free_wildcards``: what is free there, up to 2.
+    ``generation`` is the last one issued. ``question``, ``commit``: to the live store. ``placement``: to where keys
+    stand; ``free_places``, ``free_wildcards``: what is free there, up to 2.
 
     Latency: about 55 clocks for a bundle of one key, 25 more for a second.
     """
@@ -45,19 +44,10 @@ class Add(wiring.Component):
         index = range(config.bundles)
         super().__init__(
             {
-                "do_start": In(1),
-                "request": In(layouts.add_request(config)),
-                "is_done": Out(1),
-                "must_wait": Out(1),
-                "answer_is_taken": In(1),
-                "answer": Out(layouts.ADD_ANSWER),
+                **AddPorts(config).members,
                 "holds_flush": Out(1),
-                "is_flushing": In(1),
-                "is_restoring": In(1),
                 "is_draining": In(1),
                 "has_dead": In(1),
-                "live_bundles": In(range(config.bundles + 1)),
-                "live_keys": In(range(config.keys + 1)),
                 "has_pending": Out(1),
                 "index": Out(index),
                 "has_free": In(1),
@@ -67,7 +57,6 @@ class Add(wiring.Component):
                 "words": Out(AddWords(config)),
                 "question": Out(StateQuestion(config)),
                 "commit": Out(StateChange(config)),
-                "commit_key_count": Out(range(3)),
                 "placement": Out(Placement(config)),
                 "free_places": In(range(3)),
                 "free_wildcards": In(range(3)),

@@ -1,12 +1,10 @@
 """The hash table: thousands of keys in block RAM, one lookup of each kind in every clock. Wiring only."""
 
 from amaranth.hdl import Module, ResetInserter
-from amaranth.lib import wiring
-from amaranth.lib.wiring import connect, flipped
+from amaranth.lib.wiring import connect
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.table.packet_path import REUSE, PacketPath, connect_packet_path
-from saoffload.hdl.table.signature import TableSignature, connect_host_ports
+from saoffload.hdl.table.head import SaTable
 
 from .contexts import ContextStore
 from .delete_pipe import DeletePipe
@@ -19,7 +17,7 @@ from .management import Management
 from .way import Way
 
 
-class HashedTable(wiring.Component):
+class HashedTable(SaTable):
     """An SA table whose keys are found by hashing. The promise is that of ``TableSignature``.
 
     Exact keys are permuted by a keyed bijection; each way takes its row address from a slice of the result and stores
@@ -34,23 +32,12 @@ class HashedTable(wiring.Component):
     """
 
     def __init__(self, config: EngineConfig):
-        self._config = config
-        super().__init__(TableSignature(config))
-
-    @property
-    def key_latency(self) -> int:
-        """Clocks from a key lookup's request to its answer."""
-        return KeyLookup.latency(self._config)
-
-    @property
-    def handle_latency(self) -> int:
-        """Clocks from a handle lookup's request to its answer."""
-        return HandleLookup.LATENCY
-
-    @property
-    def delete_latency(self) -> int:
-        """Clocks from a delete to its answer."""
-        return DeletePipe.LATENCY
+        super().__init__(
+            config,
+            key_latency=KeyLookup.latency(config),
+            handle_latency=HandleLookup.LATENCY,
+            delete_latency=DeletePipe.LATENCY,
+        )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -63,14 +50,19 @@ class HashedTable(wiring.Component):
         m.submodules.live = begins_anew(live)
         m.submodules.generations = begins_anew(generations)
         m.submodules.delete_pipe = begins_anew(delete_pipe)
-        m.submodules.packet_path = path = PacketPath(config)
         # As lookups: what was read is looked at whatever is reset.
         m.submodules.contexts = contexts = ContextStore(config)
         m.submodules.key_lookup = key_lookup = KeyLookup(config)
         m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
 
-        connect_packet_path(m, path, self, key_lookup=key_lookup, handle_lookup=handle_lookup)
-        m.d.comb += path.gate_is_closed.eq(management.gate_is_closed)
+        self._elaborate_head(
+            m,
+            key_lookup=key_lookup,
+            handle_lookup=handle_lookup,
+            delete_pipe=delete_pipe,
+            keeper=management,
+            reuse=management,
+        )
 
         # Receive: past the ways one after the other, then past the overflow; wildcards beside them.
         search, parity, found = key_lookup.search, key_lookup.search_parity, None
@@ -107,8 +99,6 @@ class HashedTable(wiring.Component):
                 context.index.eq(lookup.index),
                 lookup.context.eq(context.context),
             ]
-        connect(m, flipped(self.deletes), delete_pipe.deletes)
-        connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
         m.d.comb += [
             live.handle.address.eq(handle_lookup.index),
             handle_lookup.is_live.eq(live.handle.is_live),
@@ -134,9 +124,6 @@ class HashedTable(wiring.Component):
         connect(m, management.generations, generations.manage)
         connect(m, management.links, generations.link)
         connect(m, management.contexts, contexts.manage)
-        connect(m, management.graces, path.graces[REUSE])
-        connect(m, path.grace_answers[REUSE], management.grace_answers)
-        connect_host_ports(m, config, self, management)
         m.d.comb += [
             management.seed.eq(self.seed),
             *(
