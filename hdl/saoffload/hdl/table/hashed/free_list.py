@@ -7,14 +7,21 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 
+class LinkWrite(wiring.Signature):
+    """A write of the free list to its memory, seen from the list, always taken: the word of ``index`` is ``link``."""
+
+    def __init__(self, config: EngineConfig):
+        super().__init__({"do": Out(1), "index": Out(config.index_bits), "link": Out(config.index_bits)})
+
+
 class FreeList(wiring.Component):
     """A queue of indices, linked through a memory that has a word for each of them.
 
     Parameters: ``config``.
 
     Members: ``is_empty``, ``head``: the longest free. ``do_push`` with ``pushed``: behind all others. ``do_pop`` with
-    ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. To the memory:
-    ``do_write_link``, ``link_address``, ``link``: two clocks after a push.
+    ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. ``link_write``: to
+    the memory, two clocks after a push.
 
     Latency: changes show in the second clock. In the two clocks after a push nobody pops or reads a word, nor does
     anybody push and pop in the same clock.
@@ -32,9 +39,7 @@ class FreeList(wiring.Component):
                 "do_pop": In(1),
                 "next_head": In(index),
                 "do_clear": In(1),
-                "do_write_link": Out(1),
-                "link_address": Out(index),
-                "link": Out(index),
+                "link_write": Out(LinkWrite(config)),
             }
         )
 
@@ -55,9 +60,9 @@ class FreeList(wiring.Component):
             is_last.eq(self.head == tail),
         ]
         m.d.sync += [
-            self.do_write_link.eq(does_push & ~self.is_empty),
-            self.link_address.eq(tail),
-            self.link.eq(pushed),
+            self.link_write.do.eq(does_push & ~self.is_empty),
+            self.link_write.index.eq(tail),
+            self.link_write.link.eq(pushed),
         ]
         with m.If(does_push):
             m.d.sync += [tail.eq(pushed), self.is_empty.eq(0)]

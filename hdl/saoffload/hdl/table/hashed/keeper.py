@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.signature import HostPorts
 
 from .closure import Closure
 
@@ -25,7 +26,7 @@ class Keeper(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: the management streams and state of ``TableSignature``. ``gate_is_closed``: lookups are answered with
+    Members: ``HostPorts``. ``gate_is_closed``: lookups are answered with
     misses; ``deletes_are_closed``: deletes find nothing. ``wipe_start``, ``wipe_is_done``, ``wipes_generations``;
     ``do_clear``: what is counted, parked or strung together is forgotten. ``add_*``, ``step_*``, ``walk_*``: strobes
     to and from ``Add``, ``Sweep`` and ``IndexWalk``; ``mover_is_idle``, ``do_retry``: try to put the parked key that
@@ -40,16 +41,9 @@ class Keeper(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "adds": In(stream.Signature(layouts.add_request(config))),
-                "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
-                "flushes": In(stream.Signature(layouts.NOTHING)),
-                "flush_answers": Out(stream.Signature(layouts.flush_answer(config), always_ready=True)),
-                "end_restores": In(stream.Signature(layouts.NOTHING)),
+                **HostPorts(config).members,
                 "graces": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "grace_answers": In(stream.Signature(layouts.NOTHING, always_ready=True)),
-                "is_ready": Out(1),
-                "is_restoring": Out(1, init=1),
-                "add_is_waiting": Out(1),
                 "gate_is_closed": Out(1, init=1),
                 "deletes_are_closed": Out(1, init=1),
                 "is_draining": Out(1, init=1),
