@@ -71,13 +71,13 @@ BROKEN = {
 pytestmark = pytest.mark.rtl
 
 
-@pytest.mark.parametrize(("part", "engine"), JOBS, ids=" on ".join)
+@pytest.mark.parametrize(("part", "engine"), JOBS, ids=[" on ".join(job) for job in JOBS])
 def test_a_cut_of_the_campaign(part: str, engine: str) -> None:
     assert run_part(part, engine, share=DAY)["cases"] > 0
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("part", "engine"), JOBS, ids=" on ".join)
+@pytest.mark.parametrize(("part", "engine"), JOBS, ids=[" on ".join(job) for job in JOBS])
 def test_the_whole_campaign(part: str, engine: str) -> None:
     row = run_part(part, engine, share=WHOLE)
     print(row)
