@@ -56,7 +56,7 @@ BROKEN = {
         HASHED,
         Sweep,
         "elaborate",
-        "self.do_audit.eq(audits_left != 0)",
+        "self.do_audit.eq(1)",
         "self.do_audit.eq(0)",
     ),
     "a lookup believes a damaged row": (
