@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from amaranth.back import rtlil
+from amaranth.hdl import _dsl
 
 from .source import Location, location_of
 
@@ -23,12 +24,12 @@ def marked() -> Iterator[None]:
 
     Raises ``RuntimeError`` when amaranth does not write a branch as this was written for.
     """
-    plain = rtlil.ModuleEmitter
-    rtlil.ModuleEmitter = _MarkingEmitter
+    emitter, next_statement = rtlil.ModuleEmitter, _dsl.FSMNextStatement
+    rtlil.ModuleEmitter, _dsl.FSMNextStatement = _MarkingEmitter, _LocatedNext
     try:
         yield
     finally:
-        rtlil.ModuleEmitter = plain
+        rtlil.ModuleEmitter, _dsl.FSMNextStatement = emitter, next_statement
 
 
 def marks_of(verilog: str) -> dict[int, tuple[Location, ...]]:
@@ -49,6 +50,15 @@ def _locations(name: str) -> Iterator[Location]:
     for text in name.split("+"):
         file, _, line = text.rpartition(":")
         yield Location(file, int(line))
+
+
+class _LocatedNext(_dsl.FSMNextStatement):
+    """``m.next = ...`` whose assignment keeps its line: amaranth's own has a line of amaranth."""
+
+    def resolve(self) -> Any:
+        assignment = super().resolve()
+        assignment.src_loc = self.src_loc
+        return assignment
 
 
 class _MarkingEmitter(rtlil.ModuleEmitter):
