@@ -6,8 +6,8 @@
 A bench is a cocotb module whose test reads its job with ``jobs.read_job`` and ends with ``jobs.write_result``. Job and
 result are whatever JSON can hold.
 
-With ``SAOFFLOAD_COVERAGE=FOLDER`` in the environment, simulations of Verilog with marks (see ``coverage``) count which of
-its branches run, and every run that ends well leaves its counts in that folder.
+With ``SAOFFLOAD_COVERAGE=FOLDER`` in the environment, simulations of Verilog with marks (see ``coverage.marking``)
+count which of its branches run, and every run that ends well leaves its counts in that folder.
 """
 
 import json

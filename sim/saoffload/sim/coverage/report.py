@@ -1,15 +1,14 @@
 """What all runs together covered, by file of the RTL's source.
 
-A line is a statement of the source that stands in a branch (``m.If``, ``m.Switch``, ``m.FSM``). What stands in none runs
-in every clock, and would only flatter the figures. A line is covered when a branch with it was taken in any run of any
-design, in any copy of the component.
+A line is a statement of the source that stands in a branch (``m.If``, ``m.Switch``, ``m.FSM``). What stands in none
+runs in every clock, and would only flatter the figures. A line is covered when a branch with it was taken in any run of
+any design, in any copy of the component.
 """
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .records import Design
 from .source import has_branches
@@ -17,6 +16,8 @@ from .source import has_branches
 WAIVERS = Path(__file__).with_name("waivers.toml")
 LIMIT = 95.0
 """Per cent of a file's lines."""
+
+_FIELDS = {"file", "text", "reason"}
 
 
 class CoverageError(ValueError):
@@ -82,51 +83,53 @@ class Coverage:
 
 def read_waivers(path: Path = WAIVERS) -> list[Waiver]:
     """All waivers of a file. Raises ``CoverageError`` for one that is not whole, or stands twice."""
-    waivers = []
+    waivers: dict[tuple[str, str], Waiver] = {}
     for entry in tomllib.loads(path.read_text()).get("waiver", []):
-        if set(entry) != {"file", "text", "reason"} or not all(isinstance(value, str) and value for value in entry.values()):
-            raise CoverageError(f"{path.name}: a waiver has file, text and reason, got {entry}")
-        waivers.append(Waiver(**entry))
-    named = [(waiver.file, waiver.text) for waiver in waivers]
-    for name in named:
-        if named.count(name) > 1:
-            raise CoverageError(f"{path.name}: a waiver of {name[1]!r} in {name[0]} stands twice")
-    return waivers
+        if set(entry) != _FIELDS or not all(isinstance(value, str) and value for value in entry.values()):
+            raise CoverageError(f"{path.name}: a waiver has {', '.join(sorted(_FIELDS))}, all text; got {entry}")
+        waiver = Waiver(**entry)
+        if (waiver.file, waiver.text) in waivers:
+            raise CoverageError(f"{path.name}: {waiver.text!r} of {waiver.file} stands there twice")
+        waivers[waiver.file, waiver.text] = waiver
+    return list(waivers.values())
 
 
 def measure(designs: Iterable[Design], sources: Mapping[str, str], waivers: Iterable[Waiver]) -> Coverage:
     """What the runs of these designs covered. ``sources``: the text of each file of the RTL, by its name."""
-    lines: dict[str, dict[int, bool]] = {file: {} for file in sources}
-    branches = dict.fromkeys(sources, 0)
-    taken = dict.fromkeys(sources, 0)
+    found = {file: _Found() for file in sources}
     for design in designs:
         for mark, count in zip(design.marks, design.counts, strict=True):
             for file, line in mark:
-                lines[file][line] = lines[file].get(line, False) or count > 0
+                found[file].lines[line] = found[file].lines.get(line, False) or count > 0
             for file in {location.file for location in mark}:
-                branches[file] += 1
-                taken[file] += count > 0
-    reasons = {(waiver.file, waiver.text): waiver for waiver in waivers}
-    used = set()
-    files = []
-    for file, text in sources.items():
-        if not lines[file] and not has_branches(text):
-            continue
-        rows = text.splitlines()
-        missed = []
-        for line in sorted(line for line, is_covered in lines[file].items() if not is_covered):
-            row = rows[line - 1].strip()
-            waiver = reasons.get((file, row))
-            used.add(waiver)
-            missed.append(Missed(line, row, None if waiver is None else waiver.reason))
-        covered = len(lines[file]) - len(missed)
-        files.append(FileCoverage(file, len(lines[file]), covered, tuple(missed), branches[file], taken[file]))
-    # A file that was in no design says nothing about its waivers.
-    seen = {file for file, found in lines.items() if found} | (set(reasons_of(reasons)) - set(sources))
-    unused = tuple(waiver for waiver in reasons.values() if waiver not in used and waiver.file in seen)
-    return Coverage(tuple(files), unused)
+                found[file].branches += 1
+                found[file].taken += count > 0
+    reasons = {(waiver.file, waiver.text): waiver.reason for waiver in waivers}
+    files = tuple(
+        _file_coverage(file, text, found[file], reasons)
+        for file, text in sources.items()
+        if found[file].lines or has_branches(text)
+    )
+    used = {(file.file, missed.text) for file in files for missed in file.missed}
+    # Of a file that was in no design nothing is known, not even that a waiver of it is needless.
+    unknown = {file for file in sources if not found[file].lines}
+    return Coverage(
+        files,
+        tuple(Waiver(*name, reason) for name, reason in reasons.items() if name not in used and name[0] not in unknown),
+    )
 
 
-def reasons_of(reasons: Mapping[tuple[str, str], Any]) -> set[str]:
-    """The files that waivers name."""
-    return {file for file, _ in reasons}
+@dataclass
+class _Found:
+    """Of one file: which lines stand in branches, and whether one of those was taken; and the branches in all."""
+
+    lines: dict[int, bool] = field(default_factory=dict)
+    branches: int = 0
+    taken: int = 0
+
+
+def _file_coverage(file: str, text: str, found: _Found, reasons: Mapping[tuple[str, str], str]) -> FileCoverage:
+    rows = text.splitlines()
+    left = {line: rows[line - 1].strip() for line, is_covered in sorted(found.lines.items()) if not is_covered}
+    missed = tuple(Missed(line, row, reasons.get((file, row))) for line, row in left.items())
+    return FileCoverage(file, len(found.lines), len(found.lines) - len(missed), missed, found.branches, found.taken)
