@@ -85,7 +85,8 @@ def _print(result: "Coverage", limit: float) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    # Without emoji: "file.py:100: " is a place.
+    console = Console(emoji=False, highlight=False)
     shown = Table(
         title="Lines of the RTL in branches, and branches of the Verilog that were taken", title_justify="left"
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.hdl import _dsl
+from amaranth.lib import data, enum
 
 from .source import Location, location_of
 
@@ -24,12 +25,20 @@ def marked() -> Iterator[None]:
 
     Raises ``RuntimeError`` when amaranth does not write a branch as this was written for.
     """
-    emitter, next_statement = rtlil.ModuleEmitter, _dsl.FSMNextStatement
-    rtlil.ModuleEmitter, _dsl.FSMNextStatement = _MarkingEmitter, _LocatedNext
+    replaced = (
+        (rtlil, "ModuleEmitter", _MarkingEmitter),
+        (_dsl, "FSMNextStatement", _LocatedNext),
+        (data.View, "eq", _located_eq),
+        (enum.EnumView, "eq", _located_eq),
+    )
+    plain = [getattr(owner, name) for owner, name, _ in replaced]
+    for owner, name, ours in replaced:
+        setattr(owner, name, ours)
     try:
         yield
     finally:
-        rtlil.ModuleEmitter, _dsl.FSMNextStatement = emitter, next_statement
+        for (owner, name, _), theirs in zip(replaced, plain, strict=True):
+            setattr(owner, name, theirs)
 
 
 def marks_of(verilog: str) -> dict[int, tuple[Location, ...]]:
@@ -52,8 +61,13 @@ def _locations(name: str) -> Iterator[Location]:
         yield Location(file, int(line))
 
 
+def _located_eq(self: Any, other: Any) -> Any:
+    """The assignment to a view, with the line that asks for it: amaranth's own has a line of amaranth."""
+    return self.as_value().eq(other, src_loc_at=1)
+
+
 class _LocatedNext(_dsl.FSMNextStatement):
-    """``m.next = ...`` whose assignment keeps its line: amaranth's own has a line of amaranth."""
+    """``m.next = ...`` whose assignment keeps its line, for the same reason."""
 
     def resolve(self) -> Any:
         assignment = super().resolve()
