@@ -13,6 +13,7 @@ from amaranth.lib.wiring import Component, In, Out
 from saoffload.hdl.config import preset
 from saoffload.hdl.control import flush
 from saoffload.hdl.export import branching
+from saoffload.sim import designs
 from saoffload.sim.cli.app import run as run_command
 from saoffload.sim.coverage import marking, report
 from saoffload.sim.coverage.marking import marked, marks_of
@@ -20,6 +21,7 @@ from saoffload.sim.coverage.records import COVERAGE_VARIABLE, Design, counts_by_
 from saoffload.sim.coverage.report import CoverageError, Waiver, measure, read_waivers
 from saoffload.sim.coverage.source import Location, has_branches, hdl_files, location_of
 from saoffload.sim.runner import BenchError, build, run
+from saoffload.sim.toolchain import SimulatorError
 
 HERE = "test_coverage.py"
 BENCH = "tests.unit.sim_small_bench"
@@ -128,11 +130,11 @@ def test_runs_add_up_and_never_overwrite(tmp_path: Path) -> None:
     folder = tmp_path / "coverage"
     for data in (point("4-5", 2), point("4-5", 1) + point("7", 0), point("6-7", 0)):
         record_run(folder, design, data, bench="some.bench")
-    designs, left_out = read_records(folder)
+    found, left_out = read_records(folder)
     assert left_out == 0
-    assert list(designs) == ["verilator-1"]
-    assert designs["verilator-1"].counts == [3, 0]
-    assert designs["verilator-1"].tests == {"tests/unit/test_coverage.py::test_runs_add_up_and_never_overwrite"}
+    assert list(found) == ["verilator-1"]
+    assert found["verilator-1"].counts == [3, 0]
+    assert found["verilator-1"].tests == {"tests/unit/test_coverage.py::test_runs_add_up_and_never_overwrite"}
 
 
 def test_runs_of_other_rtl_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +147,8 @@ def test_runs_of_other_rtl_are_left_out(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_line_is_covered_by_any_design_and_any_copy() -> None:
-    designs = [Design([(ONE,), (ONE,), (TWO,)], [0, 4, 0]), Design([(TWO,), (ONE,)], [0, 0])]
-    result = measure(designs, SOURCES, [])
+    ran = [Design([(ONE,), (ONE,), (TWO,)], [0, 4, 0]), Design([(TWO,), (ONE,)], [0, 0])]
+    result = measure(ran, SOURCES, [])
     one, two = result.files
     assert (one.file, one.lines, one.covered, one.branches, one.taken) == ("bus/one.py", 2, 1, 5, 1)
     assert [(missed.line, missed.text, missed.reason) for missed in one.missed] == [(6, "third", None)]
@@ -158,14 +160,14 @@ def test_a_line_is_covered_by_any_design_and_any_copy() -> None:
 
 
 def test_waivers_name_what_is_left_and_are_needed() -> None:
-    designs = [Design([(ONE,), (TWO,)], [1, 0])]
+    ran = [Design([(ONE,), (TWO,)], [1, 0])]
     needed = Waiver("bus/one.py", "third", "never")
-    result = measure(designs, SOURCES, [needed])
+    result = measure(ran, SOURCES, [needed])
     assert (result.files[0].percent, result.files[0].missed[0].reason, result.unused) == (100, "never", ())
     # Covered, not in the file, and of no file; of a file that was not simulated nothing is known.
     needless = [Waiver("bus/one.py", "first", "x"), Waiver("bus/one.py", "fourth", "x"), Waiver("bus/six.py", "x", "x")]
     unknown = Waiver("bus/two.py", "m.next = 'BUSY'", "x")
-    assert measure(designs, SOURCES, [needed, *needless, unknown]).unused == tuple(needless)
+    assert measure(ran, SOURCES, [needed, *needless, unknown]).unused == tuple(needless)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +230,24 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert run_command(["coverage", str(folder), "--limit", "101"]) == 2
 
 
+def test_what_is_given_away_is_never_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAOFFLOAD_CACHE", str(tmp_path))
+    monkeypatch.setattr(designs, "to_verilog", lambda _config: "given away")
+    monkeypatch.setattr(designs, "to_rtlil", lambda _config: flush_rtlil())
+    monkeypatch.delenv(COVERAGE_VARIABLE, raising=False)
+    tiny = preset("tiny")
+    assert designs.engine_verilog(tiny) == designs.exported_verilog(tiny) == "given away"
+    monkeypatch.setenv(COVERAGE_VARIABLE, str(tmp_path))
+    assert designs.exported_verilog(tiny) == "given away"
+    assert marks_of(designs.engine_verilog(tiny))
+
+
+def test_only_verilator_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COVERAGE_VARIABLE, str(tmp_path))
+    with pytest.raises(SimulatorError, match="Icarus counts no lines: unset SAOFFLOAD_COVERAGE"):
+        build(VERILOG, top="top", simulator="icarus")
+
+
 @pytest.mark.rtl
 @pytest.mark.nightly
 def test_a_branch_that_never_ran_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,8 +264,8 @@ def test_a_branch_that_never_ran_shows(tmp_path: Path, monkeypatch: pytest.Monke
     source = {HERE: Path(__file__).read_text()}
 
     def missed() -> list[str]:
-        designs, _ = read_records(tmp_path)
-        return [one.text for one in measure(designs.values(), source, []).files[0].missed]
+        found, _ = read_records(tmp_path)
+        return [one.text for one in measure(found.values(), source, []).files[0].missed]
 
     assert run(simulation, bench=BENCH, job={"how": "add", "a": 40}) == 41
     assert missed() == ["m.d.comb += self.sum.eq(77)", "m.d.comb += self.sum.eq(self.a + 2)"]

@@ -29,7 +29,7 @@ import find_libpython
 
 from .cache import cached, digest
 from .coverage.marking import marks_of
-from .coverage.records import coverage_folder, record_run
+from .coverage.records import COVERAGE_VARIABLE, coverage_folder, record_run
 from .jobs import JOB_VARIABLE, PROGRESS_VARIABLE, RESULT_VARIABLE
 from .toolchain import Icarus, SimulatorError, Verilator, find_icarus, find_verilator, plain_environment
 
@@ -108,9 +108,12 @@ def build(
     report = progress or _ignore
     if shows_memories:
         verilog = _MEMORY.sub(r"\1 /* verilator public_flat_rw */;", verilog)
+    counts_lines = coverage_folder() is not None and bool(marks_of(verilog))
     if simulator == "icarus":
+        if counts_lines:
+            raise SimulatorError(f"Icarus counts no lines: unset {COVERAGE_VARIABLE}, or leave the simulator's choice")
         return _build_icarus(verilog, top, waves, find_icarus(), report)
-    return _build_verilator(verilog, top, waves, find_verilator(), report)
+    return _build_verilator(verilog, top, waves, find_verilator(), report, counts_lines=counts_lines)
 
 
 def run(
@@ -150,11 +153,12 @@ def run(
     return answer["result"]
 
 
-def _build_verilator(verilog: str, top: str, waves: str | None, tools: Verilator, report: Progress) -> Simulation:
+def _build_verilator(
+    verilog: str, top: str, waves: str | None, tools: Verilator, report: Progress, *, counts_lines: bool
+) -> Simulation:
     trace = (f"--trace-{waves}",) if waves else ()
     link = f"-Wl,-rpath,{_libraries()} -L{_libraries()} -lcocotbvpi_verilator"
     main = Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"
-    counts_lines = coverage_folder() is not None and bool(marks_of(verilog))
     coverage = ("--coverage-line",) if counts_lines else ()
     kept = (_BINARY, _DESIGN) if counts_lines else (_BINARY,)
     options = (*_VERILATOR_OPTIONS, *trace, *coverage, "--top-module", top, "-o", _BINARY, "-LDFLAGS", link)
