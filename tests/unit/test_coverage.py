@@ -132,9 +132,9 @@ def test_runs_add_up_and_never_overwrite(tmp_path: Path) -> None:
         record_run(folder, design, data, bench="some.bench")
     found, left_out = read_records(folder)
     assert left_out == 0
-    assert list(found) == ["verilator-1"]
-    assert found["verilator-1"].counts == [3, 0]
-    assert found["verilator-1"].tests == {"tests/unit/test_coverage.py::test_runs_add_up_and_never_overwrite"}
+    (design_found,) = found.values()
+    assert design_found.counts == [3, 0]
+    assert design_found.tests == {"tests/unit/test_coverage.py::test_runs_add_up_and_never_overwrite"}
 
 
 def test_runs_of_other_rtl_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +144,10 @@ def test_runs_of_other_rtl_are_left_out(tmp_path: Path, monkeypatch: pytest.Monk
     record_run(tmp_path / "coverage", design, point("4-5", 2), bench="some.bench")
     monkeypatch.setattr("saoffload.sim.coverage.records.source_digest", lambda: "changed")
     assert read_records(tmp_path / "coverage") == ({}, 1)
+    # The change was somewhere else: the design is the same.
+    record_run(tmp_path / "coverage", design, point("7", 1), bench="some.bench")
+    found, left_out = read_records(tmp_path / "coverage")
+    assert ([one.counts for one in found.values()], left_out) == ([[0, 1]], 1)
 
 
 def test_a_line_is_covered_by_any_design_and_any_copy() -> None:

@@ -53,12 +53,14 @@ def record_run(folder: Path, verilog: Path, data: str, *, bench: str) -> None:
     """Adds one run of the simulation that was built from ``verilog``."""
     folder.mkdir(parents=True, exist_ok=True)
     marks = marks_of(verilog.read_text())
-    name = verilog.parent.name
+    source = source_digest()
+    # Sources that differ somewhere else make the same Verilog, so its folder alone does not say which runs go together.
+    name = f"{verilog.parent.name}-{source}"
     counts = counts_by_line(data)
-    design = {"source": source_digest(), "marks": list(marks.values())}
+    design = {"source": source, "marks": list(marks.values())}
     run = {
         "bench": bench,
-        "test": os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0],
+        "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0],
         "counts": [counts.get(line, 0) for line in marks],
     }
     if not (folder / f"{name}{_DESIGN}").is_file():
