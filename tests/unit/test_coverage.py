@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Module
+from amaranth.lib import enum
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
 from saoffload.hdl.config import preset
@@ -60,10 +62,37 @@ class Adder(Component):
         return m
 
 
+class Kind(enum.Enum, shape=1):
+    """A signal with this shape is a view."""
+
+    PLAIN = 0
+    OTHER = 1
+
+
+class Views(Component):
+    """Assigns to views: of an enumeration and of a structure."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(1), "kind": Out(Kind), "pair": Out(StructLayout({"low": 1, "high": 1}))})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        with m.If(self.a):
+            m.d.comb += self.kind.eq(Kind.OTHER)
+        with m.Else():
+            m.d.comb += self.pair.eq(3)
+        return m
+
+
 def point(lines: str, count: int) -> str:
     fields = {"f": "design.v", "l": "3", "n": "5", "page": "v_branch/top", "o": "if", "S": lines, "h": "top"}
     key = "".join(f"\x01{name}\x02{value}" for name, value in fields.items())
     return f"C '{key}' {count}\n"
+
+
+def here(file: str, line: int) -> Location | None:
+    """The place in this file, as if it were RTL."""
+    return Location(HERE, line) if file == __file__ else None
 
 
 def flush_rtlil() -> str:
@@ -95,6 +124,15 @@ def test_every_statement_in_a_branch_is_marked() -> None:
     assert {location.line for mark in marks.values() for location in mark} == statements_in(Path(flush.__file__))
     assert {location.file for mark in marks.values() for location in mark} == {"control/flush.py"}
     assert "always_comb" in text
+
+
+def test_assignments_to_views_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marking, "location_of", here)
+    with marked():
+        text = branching(rtlil.convert(Views(), name="top", emit_src=False))
+    rows = Path(__file__).read_text().splitlines()
+    found = [rows[location.line - 1].strip() for mark in marks_of(text).values() for location in mark]
+    assert sorted(found) == ["m.d.comb += self.kind.eq(Kind.OTHER)", "m.d.comb += self.pair.eq(3)"]
 
 
 def test_nothing_is_marked_afterwards() -> None:
@@ -256,10 +294,6 @@ def test_only_verilator_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.nightly
 def test_a_branch_that_never_ran_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a simulation, from the marks to the report. Nightly: the simulator's library is compiled once more."""
-
-    def here(file: str, line: int) -> Location | None:
-        return Location(HERE, line) if file == __file__ else None
-
     monkeypatch.setattr(marking, "location_of", here)
     monkeypatch.setenv(COVERAGE_VARIABLE, str(tmp_path))
     with marked():
