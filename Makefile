@@ -11,10 +11,15 @@ JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 # Passed on to pytest, for example: make test ARGS="-k loop"
 ARGS ?=
 
+# What `make coverage` measures stays there.
+COVERAGE ?= $(CURDIR)/build/coverage
+# Not empty: `make coverage` runs the nightly tests too.
+NIGHTLY ?=
+
 export AMARANTH_USE_YOSYS := builtin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove nightly faults lint format registers bitstreams figures constraints tools clean
+.PHONY: help demo test prove nightly faults coverage lint format registers bitstreams figures constraints tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,6 +38,11 @@ nightly: lint ## lint, then all tests
 
 faults: $(READY) ## try every fault of the campaign on the RTL
 	$(BIN)/python -m saoffload.sim.faults
+
+# Adds to what is there: tests may run in portions. What was measured on RTL that has changed since does not count.
+coverage: $(READY) ## lines of the RTL that the cocotb tests run, by file; with NIGHTLY=1 the nightly ones too
+	SAOFFLOAD_COVERAGE=$(COVERAGE) $(BIN)/python -m pytest -n $(JOBS) -m "$(if $(NIGHTLY),,not nightly)" tests/cocotb $(ARGS)
+	$(BIN)/saoffload coverage $(COVERAGE)
 
 lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff check .

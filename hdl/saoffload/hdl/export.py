@@ -1,7 +1,7 @@
 """The engine as plain Verilog, with the port names that IP integrators know, and a description of it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -91,18 +91,29 @@ def lowered(rtlil_text: str) -> str:
     Amaranth's own converter keeps processes as ``always @*``. One that only assigns constants then waits for a change
     of nothing: no simulator ever runs it. So every process becomes assignments and flip-flops here.
     """
+    # Names that yosys chose begin with "$", which Icarus takes for system functions: they are numbered instead.
+    return _written(rtlil_text, passes=("proc", "opt_clean"))
+
+
+def branching(rtlil_text: str) -> str:
+    """RTLIL as Verilog whose processes keep the branches of their source, for Verilator: it counts which are taken.
+
+    A process is ``always_comb``, which Verilator runs at time 0 even if it waits for a change of nothing.
+    """
+    return _written(rtlil_text, passes=("proc -nomux -norom",), options=("-sv",))
+
+
+def _written(rtlil_text: str, *, passes: Iterable[str] = (), options: Iterable[str] = ()) -> str:
     # The small yosys that comes with amaranth, whatever else is installed: another version writes other text.
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     yosys = find_yosys(lambda version: version >= (0, 40))
     commands = [
         f"read_rtlil <<rtlil\n{rtlil_text}\nrtlil",
-        "proc",
-        "opt_clean",
+        *passes,
         "memory_collect",
         f"attrmap {INTERNAL_ATTRIBUTES}",
         f"attrmap -modattr {INTERNAL_ATTRIBUTES}",
-        # Names that yosys chose begin with "$", which Icarus takes for system functions: they are numbered instead.
-        "write_verilog",
+        " ".join(("write_verilog", *options)),
     ]
     return yosys.run(["-q", "-"], "\n".join(commands), ignore_warnings=True)
 

@@ -5,6 +5,9 @@
 
 A bench is a cocotb module whose test reads its job with ``jobs.read_job`` and ends with ``jobs.write_result``. Job and
 result are whatever JSON can hold.
+
+With ``SAOFFLOAD_COVERAGE=FOLDER`` in the environment, simulations of Verilog with marks (see ``coverage.marking``)
+count which of its branches run, and every run that ends well leaves its counts in that folder.
 """
 
 import json
@@ -25,6 +28,8 @@ import cocotb_tools.config as cocotb_config
 import find_libpython
 
 from .cache import cached, digest
+from .coverage.marking import marks_of
+from .coverage.records import COVERAGE_VARIABLE, coverage_folder, record_run
 from .jobs import JOB_VARIABLE, PROGRESS_VARIABLE, RESULT_VARIABLE
 from .toolchain import Icarus, SimulatorError, Verilator, find_icarus, find_verilator, plain_environment
 
@@ -38,6 +43,8 @@ _VERILATOR_OPTIONS = (
 )  # fmt: skip
 _MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 _BINARY = "simulation"
+_DESIGN = "design.v"
+_COVERAGE_DATA = "coverage.dat"
 _POLL_SECONDS = 0.1
 _SHOWN_LOG = 4000
 
@@ -60,12 +67,15 @@ class BenchError(SimulatorError):
 
 @dataclass(frozen=True)
 class Simulation:
-    """A design that is ready to be simulated. ``waves``: the format it can record, if any."""
+    """A design that is ready to be simulated. ``waves``: the format it can record, if any; ``counts_lines``: it counts
+    which branches run.
+    """
 
     folder: Path
     top: str
     simulator: str
     waves: str | None
+    counts_lines: bool = False
 
 
 def check_tools(simulator: str = "verilator") -> None:
@@ -98,9 +108,12 @@ def build(
     report = progress or _ignore
     if shows_memories:
         verilog = _MEMORY.sub(r"\1 /* verilator public_flat_rw */;", verilog)
+    counts_lines = coverage_folder() is not None and bool(marks_of(verilog))
     if simulator == "icarus":
+        if counts_lines:
+            raise SimulatorError(f"Icarus counts no lines: unset {COVERAGE_VARIABLE}, or leave the simulator's choice")
         return _build_icarus(verilog, top, waves, find_icarus(), report)
-    return _build_verilator(verilog, top, waves, find_verilator(), report)
+    return _build_verilator(verilog, top, waves, find_verilator(), report, counts_lines=counts_lines)
 
 
 def run(
@@ -114,7 +127,8 @@ def run(
 ) -> Any:
     """Runs the cocotb module ``bench`` in a process of its own and returns its result.
 
-    Raises ``BenchError`` when the bench raised, ``SimulatorError`` when it ended without a result.
+    Raises ``BenchError`` when the bench raised, ``SimulatorError`` when it ended without a result. A run that raises
+    covers nothing.
     """
     if waves_file is not None and simulation.waves is None:
         raise ValueError("waves_file given for a simulation that was built without waves")
@@ -131,22 +145,29 @@ def run(
             error.add_note(log[-_SHOWN_LOG:])
             raise error
         answer = json.loads(result.read_text())
-    if "error" in answer:
-        raise BenchError(**answer["error"])
+        if "error" in answer:
+            raise BenchError(**answer["error"])
+        covered = coverage_folder() if simulation.counts_lines else None
+        if covered is not None:
+            record_run(covered, simulation.folder / _DESIGN, (folder / _COVERAGE_DATA).read_text(), bench=bench)
     return answer["result"]
 
 
-def _build_verilator(verilog: str, top: str, waves: str | None, tools: Verilator, report: Progress) -> Simulation:
+def _build_verilator(
+    verilog: str, top: str, waves: str | None, tools: Verilator, report: Progress, *, counts_lines: bool
+) -> Simulation:
     trace = (f"--trace-{waves}",) if waves else ()
     link = f"-Wl,-rpath,{_libraries()} -L{_libraries()} -lcocotbvpi_verilator"
     main = Path(cocotb_config.share_dir) / "lib" / "verilator" / "verilator.cpp"
-    options = (*_VERILATOR_OPTIONS, *trace, "--top-module", top, "-o", _BINARY, "-LDFLAGS", link)
+    coverage = ("--coverage-line",) if counts_lines else ()
+    kept = (_BINARY, _DESIGN) if counts_lines else (_BINARY,)
+    options = (*_VERILATOR_OPTIONS, *trace, *coverage, "--top-module", top, "-o", _BINARY, "-LDFLAGS", link)
     identity = (*options, *_MAKE_VARIABLES, *tools.make_variables, tools.version, str(tools.program), tools.compiler)
 
     def compile_design(folder: Path, text: str, runtime: Path | None) -> None:
-        (folder / "design.v").write_text(text)
+        (folder / _DESIGN).write_text(text)
         (folder / "ports.vlt").write_text(_visible_ports(text, top))
-        verilate = [str(tools.program), *options, "-Mdir", ".", "ports.vlt", str(main), "design.v"]
+        verilate = [str(tools.program), *options, "-Mdir", ".", "ports.vlt", str(main), _DESIGN]
         _execute(verilate, folder, tools.environment, "Verilator")
         # After verilating: make takes objects for new when they are newer than its makefile.
         for shared in runtime.glob("*.o") if runtime else ():
@@ -165,9 +186,10 @@ def _build_verilator(verilog: str, top: str, waves: str | None, tools: Verilator
         runtime = cached("runtime", digest(*identity), build_runtime)
         report(f"{COMPILING} the design", 0, 0)
         compile_design(folder, verilog, runtime)
-        _keep(folder, _BINARY)
+        _keep(folder, *kept)
 
-    return Simulation(cached("verilator", digest(verilog, *identity), build_design), top, "verilator", waves)
+    folder = cached("verilator", digest(verilog, *identity), build_design)
+    return Simulation(folder, top, "verilator", waves, counts_lines)
 
 
 def _build_icarus(verilog: str, top: str, waves: str | None, tools: Icarus, report: Progress) -> Simulation:
@@ -232,9 +254,9 @@ def _cause(log: str) -> str:
     return (telling or lines or ["no output"])[0][:300]
 
 
-def _keep(folder: Path, pattern: str) -> None:
+def _keep(folder: Path, *patterns: str) -> None:
     """Removes all files but those: the C++ of a large design takes much room."""
-    kept = set(folder.glob(pattern))
+    kept = {path for pattern in patterns for path in folder.glob(pattern)}
     for path in folder.iterdir():
         if path not in kept:
             path.unlink()

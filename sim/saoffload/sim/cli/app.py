@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import bench, build, demo, fuzz, model, synth, verilog, walk
+from . import bench, build, coverage, demo, fuzz, model, synth, verilog, walk
 from .failures import BAD_INPUT, Failure, failure_of
 
 INTERRUPTED = 130
@@ -20,8 +20,8 @@ _HELP = """IPsec SA offload in hardware: walk delete lists on the real RTL, comp
 
 Begin with **saoffload demo**. Then give **saoffload walk** a memory image, a table file and the address of a list.
 
-Exit codes: 0 all is well; 1 RTL and model differ, a measured walk goes wrong, or a bitstream misses its clock; 2 bad
-input or a missing tool, explained in one line on stderr.
+Exit codes: 0 all is well; 1 RTL and model differ, a measured walk goes wrong, a bitstream misses its clock, or tests
+cover too little; 2 bad input or a missing tool, explained in one line on stderr.
 """
 
 app = typer.Typer(
@@ -33,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_HELP,
 )
-for command in (demo, walk, model, fuzz, verilog, build, synth, bench):
+for command in (demo, walk, model, fuzz, verilog, build, synth, bench, coverage):
     command.add_to(app)
 
 

@@ -28,7 +28,7 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(f"{error.filename}: {error.strerror}; choose another path, or make it usable")
     # The modules of these exceptions are loaded by whoever raised one, and need not be loaded for any other.
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("saoffload.")}
-    if names & {"InputError", "SimulatorError", "BuildError"}:
+    if names & {"InputError", "SimulatorError", "BuildError", "CoverageError"}:
         return Failure(str(error))
     return None
 

@@ -30,7 +30,7 @@ def verilog(
     memory on `m_axi_*`, `irq`, and the packet path's streams by name. The same bytes on every machine.
     """
     from saoffload.hdl.export import describe
-    from saoffload.sim.designs import TOP, engine_verilog
+    from saoffload.sim.designs import TOP, exported_verilog
 
     from .failures import UsageError
     from .output import print_json
@@ -44,7 +44,7 @@ def verilog(
         raise UsageError(f"-o {output}: there is no folder {output.parent}; make it, or name another")
     with shown_progress() as progress:
         progress("convert the engine to Verilog", 0, 0)
-        text = engine_verilog(config)
+        text = exported_verilog(config)
     output.write_text(text)
     description.write_text(json.dumps(describe(config), indent=2) + "\n")
     if as_json:
