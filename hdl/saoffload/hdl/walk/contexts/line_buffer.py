@@ -221,12 +221,12 @@ class LineBuffer(wiring.Component):
         # A node whose first word is one of a line's last two may have words in the next line.
         may_cross = reader.place[1:WORD_BITS].all()
         # What is in use was found out a clock before, so a node that is another one than was read on trust needs care.
-        is_used_q, was_restarting_q = Signal(), Signal()
+        is_used_q, was_elsewhere_q = Signal(), Signal()
         m.d.sync += [
             is_used_q.eq((new == used) | (may_cross & (new == (used + 1)[:place_bits]))),
-            was_restarting_q.eq(reader.is_restarting),
+            was_elsewhere_q.eq(reader.is_elsewhere),
         ]
-        is_in_use = (is_asked_q & is_used_q) | reader.is_restarting | was_restarting_q
+        is_in_use = (is_asked_q & is_used_q) | reader.is_elsewhere | was_elsewhere_q
         m.d.comb += [
             fetch.is_alone.eq(self.is_alone),
             fetch.do_move.eq(is_mine & self.do_ask),

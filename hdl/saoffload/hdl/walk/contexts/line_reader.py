@@ -44,7 +44,7 @@ class LineReader(wiring.Component):
         Three clocks after a ``Next`` was taken: it is decided. ``do_start``: that node is asked for, from here;
         ``start_is_whole``, a clock later: its words are here. ``do_start`` comes without ``is_decided``, too, for a
         ``Next`` from elsewhere.
-    is_restarting : Out
+    is_elsewhere : Out
         A clock after ``do_start``: the node is another one than was read on trust, ``place`` is it from the next clock
         on.
     place, place_is_whole : Out, In
@@ -83,7 +83,7 @@ class LineReader(wiring.Component):
                 "start_is_odd": In(1),
                 "place": Out(place),
                 "place_is_whole": In(1),
-                "is_restarting": Out(1),
+                "is_elsewhere": Out(1),
                 "is_stuck": Out(1),
                 "do_give_up": In(1),
                 "do_stop": In(1),
@@ -169,7 +169,7 @@ class LineReader(wiring.Component):
             next_first_place_q.eq(self.next_address[node_bits] + ~(self.is_x86 & ~self.next_address[2])),
         ]
         # What was decided is known a clock later.
-        is_trust_lost = Signal()
+        is_trust_lost, is_restarting = Signal(), Signal()
         was_decided_q, starts_q = Signal(), Signal()
         start_place_q = Signal.like(self.place)
         start_is_odd_q = Signal()
@@ -181,7 +181,9 @@ class LineReader(wiring.Component):
         ]
         m.d.comb += [
             is_trust_lost.eq(Mux(starts_q, ~(was_decided_q & self.start_is_whole), was_decided_q)),
-            self.is_restarting.eq(starts_q & is_trust_lost),
+            # A node that was read on trust and is not whole has its place already.
+            self.is_elsewhere.eq(starts_q & ~was_decided_q),
+            is_restarting.eq(starts_q & is_trust_lost),
             self.next_is_void.eq(is_trust_lost | self.do_stop),
             do_forget.eq(self.next_is_void | (self.next_is_coming & ~self.next_is_taken)),
         ]
@@ -194,9 +196,7 @@ class LineReader(wiring.Component):
         is_at_rest = ~(waits_q | looks_q | joins_q | checks_q)
         m.d.comb += self.is_stuck.eq(checks_q & ~self.place_is_whole)
         m.d.sync += [
-            waits_q.eq(
-                self.is_restarting | (is_at_rest & self.next_is_coming & ~self.next_is_taken & ~self.next_is_void)
-            ),
+            waits_q.eq(is_restarting | (is_at_rest & self.next_is_coming & ~self.next_is_taken & ~self.next_is_void)),
             looks_q.eq(waits_q & ~self.next_is_void),
             joins_q.eq(looks_q & ~self.do_stop),
             checks_q.eq((joins_q | (self.is_stuck & ~self.do_give_up)) & ~self.do_stop),
@@ -207,7 +207,7 @@ class LineReader(wiring.Component):
             m.d.comb += address.eq(first_place_q)
             with m.If(self.place_is_whole & ~self.do_stop):
                 begin(self.place, is_odd_q, first_place_q)
-        with m.If(self.is_restarting):
+        with m.If(is_restarting):
             m.d.sync += [self.place.eq(start_place_q), is_odd_q.eq(start_is_odd_q)]
         with m.If(do_forget):
             m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(0)]
