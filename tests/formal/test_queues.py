@@ -296,31 +296,38 @@ class DeletesContract(Spec):
         self.lemma(m, "it is at one place", ~(is_waiting & is_sent))
 
     def _watch_counts(self, m: Module, answers: Value) -> None:
-        """What is answered shows two clocks later: it is read, and then written."""
+        """What is answered shows three clocks later: whether it is the first is looked up, it is read, and written."""
         dut = self.dut
         watched = AnyConst(len(dut.context))
         is_mine = answers & (dut.answered_context == watched)
         starts = dut.do_start & (dut.start_context == watched)
-        answered_q, found_q = self.before(m, is_mine), self.before(m, dut.delete_answers.payload.found)
+        was_answered, was_found = self.before(m, is_mine), self.before(m, dut.delete_answers.payload.found)
+        answered_q, found_q = self.before(m, was_answered), self.before(m, was_found)
         answered, deleted = Signal.like(dut.shown_answered), Signal.like(dut.shown_deleted)
         with m.If(starts):
             m.d.sync += [answered.eq(0), deleted.eq(0)]
         with m.Elif(answered_q):
             m.d.sync += [answered.eq(answered + 1), deleted.eq(deleted + found_q)]
-        self.assume(m, ~answered_q, given=starts)
+        self.assume(m, ~(answered_q | was_answered), given=starts)
         has_started = Signal()
         with m.If(starts):
             m.d.sync += has_started.eq(1)
-        self.assume(m, ~answered_q, given=~has_started)
+        self.assume(m, ~(answered_q | was_answered), given=~has_started)
         shown = has_started & (dut.shown_context == watched)
         self.promise(m, COUNTS, (dut.shown_answered == answered) & (dut.shown_deleted == deleted), given=shown)
         is_fresh = self.inside("is_fresh_q").bit_select(watched, 1)
+        is_uncounted = self.inside("is_uncounted_q").bit_select(watched, 1)
         counts = self.word("counts", "memory", address=watched)
-        kept = Mux(is_fresh, 0, counts)
+        kept = Mux(is_uncounted, 0, counts)
         self.lemma(m, "its counts are kept", kept == Cat(answered, deleted), given=has_started)
         mine = self.inside("answered_q") & (self.inside("context_q") == watched)
-        self.lemma(m, "whose it is was kept", mine == answered_q)
-        self.lemma(m, "what it found was kept", self.inside("found_q") == found_q, given=mine)
+        self.lemma(m, "whose it is was kept", mine == was_answered)
+        self.lemma(m, "what it found was kept", self.inside("found_q") == was_found, given=mine)
+        counted = self.inside("counted_q") & (self.inside("counted_context_q") == watched)
+        self.lemma(m, "whose it is was kept", counted == answered_q)
+        self.lemma(m, "what it found was kept", self.inside("counts_found_q") == found_q, given=counted)
+        self.lemma(m, "the first is known", self.inside("is_first_q") == is_uncounted, given=counted & has_started)
+        self.lemma(m, "it is fresh until then", is_fresh == (is_uncounted & ~counted), given=has_started)
 
 
 COMPLETES_ONCE = "every result becomes one completion, in order, with its words as they were"
@@ -552,7 +559,7 @@ PROOFS = [
                 deletes,
                 "counts-from-before",
                 COUNTS,
-                "before.eq(Mux(is_fresh, 0, memory.read_data[0]))",
+                "before.eq(Mux(is_first_q, 0, memory.read_data[0]))",
                 "before.eq(memory.read_data[0])",
             ),
             broken(deletes, "says-room-too-long", HAS_ROOM, "<= depth - 2 * self._config.contexts - 2", "<= depth - 1"),

@@ -132,6 +132,15 @@ def test_pace_of_contiguous_nodes(is_down: bool) -> None:
     assert (late[-1] - late[0]) / (len(late) - 1) <= 3.3
 
 
+def test_pace_of_slots() -> None:
+    """In slots of 32 bytes the bus is what there is to wait for: four words for each node."""
+    memory = Memory()
+    bed = Bed(with_lines(lines=16), memory=memory, live=set(), latency=13)
+    ran = walk_one(bed, Command(head=lay_list(memory, contiguous(0x2_0000, 260, X64, slot=32))))
+    late = ran.visit_clocks[130:]
+    assert (late[-1] - late[0]) / (len(late) - 1) <= 4.3
+
+
 def test_random_list_reads_no_line() -> None:
     memory = Memory()
     bed = Bed(with_lines(), memory=memory, live=set(), latency=3)

@@ -83,6 +83,8 @@ class Read:
 class ReadPort:
     """The read master and the memory behind it: ``reads``, ``beats``, ``abandons`` and ``busy_ids`` of ``dut``.
 
+    A ``dut`` that is told of arrivals is handed their beats a clock later.
+
     ``latency`` is the number of clocks from the acceptance of an address to its first beat; further beats follow in
     each clock in which ``beat_stalls`` does not hold them back.
     """
@@ -113,25 +115,40 @@ class ReadPort:
         dut = self.dut
         is_offered = False
         is_offer_abandoned = False
+        is_told = hasattr(dut, "arrives")
+        nothing: dict[str, Any] = {}
+        arrived = nothing
         while True:
             is_ready = not self.is_address_blocked and not next(self.address_stalls)
             ctx.set(dut.reads.ready, is_ready)
             beat = self._take_beat()
             read, delivered = beat or (None, None)
             is_delivered = delivered is not None and not read.is_lost
-            ctx.set(dut.beats.valid, is_delivered)
-            ctx.set(Value.cast(dut.beats.payload), (1 << len(Value.cast(dut.beats.payload))) - 1)
+            content_now = nothing
+            if is_told:
+                ctx.set(dut.arrives, delivered is not None)
+                ctx.set(dut.arriving_id, read.id if delivered else 0)
+                ctx.set(dut.arriving_is_last, bool(delivered and delivered[-1]))
             if is_delivered:
                 _, word, failed, is_final, _ = delivered
                 content = int.from_bytes(self.memory.read(word, WORD), "little")
                 if failed:
                     content ^= 0x5555_AAAA_3333_CCCC
-                ctx.set(
-                    dut.beats.payload,
-                    {"id": read.id, "data": content, "number": read.number, "failed": failed, "is_final": is_final},
-                )
+                content_now = {
+                    "id": read.id,
+                    "data": content,
+                    "number": read.number,
+                    "failed": failed,
+                    "is_final": is_final,
+                }
                 read.number += 1
                 self.beat_log.append((self.clock, word))
+            handed = arrived if is_told else content_now
+            arrived = content_now
+            ctx.set(dut.beats.valid, handed is not nothing)
+            ctx.set(Value.cast(dut.beats.payload), (1 << len(Value.cast(dut.beats.payload))) - 1)
+            if handed is not nothing:
+                ctx.set(dut.beats.payload, handed)
 
             request = dut.reads.payload
             sampled = (dut.reads.valid, request.id, request.address, request.beat_count)

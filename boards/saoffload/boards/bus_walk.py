@@ -10,7 +10,10 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.walk.signature import WalkSignature
 from saoffload.hdl.walk.walk import Walk
 
-BETWEEN_THEM = ("reads", "beats", "abandons", "busy_ids")
+ARRIVALS = ("arrives", "arriving_id", "arriving_is_last")
+"""Those that only a walker of many lists has."""
+
+BETWEEN_THEM = ("reads", "beats", "abandons", "busy_ids", *ARRIVALS)
 """Members of ``WalkSignature`` that lead to the read master."""
 
 
@@ -67,6 +70,9 @@ class BusWalk(wiring.Component):
             self.unknown_beat.eq(master.unknown_beat),
             self.busy_ids.eq(master.busy_ids),
         ]
+
+        if not self._config.is_serial:
+            m.d.comb += [getattr(walk, name).eq(getattr(master, name)) for name in ARRIVALS]
 
         # Everything else goes straight through.
         for name, member in WalkSignature(self._config).members.items():

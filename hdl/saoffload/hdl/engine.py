@@ -179,6 +179,8 @@ class Engine(wiring.Component):
                 ),
             ),
         )
+        if not config.is_serial:
+            wires += ((master, walk, ("arrives", "arriving_id", "arriving_is_last")),)
         for owner, reader, names in wires:
             m.d.comb += [getattr(reader, name).eq(getattr(owner, name)) for name in names]
 

@@ -1,6 +1,6 @@
 """Reads of host memory for a walker with many IDs: longer bursts, and little state per ID."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,15 +11,18 @@ from saoffload.hdl.lut_memory import LutMemory
 from .axi4 import BURST_INCR, Axi4ReadSignature, Response
 
 BYTES_PER_WORD = 8
+GROUP_BITS = 4
+"""Of an ID: one bit of a group of that many is looked up in a clock."""
 
 
 class BurstMaster(wiring.Component):
-    """Does what :class:`.ReadMaster` promises, clock by clock, and numbers the words of each read. One promise less: it
+    """Does what :class:`.ReadMaster` promises, a clock later, and numbers the words of each read. One promise less: it
     does not make a request wait for its ID. Whoever asks looks at ``busy_ids`` first.
 
     What is kept of each ID as a number stands in memories, one writer each: the length of its read is written with its
-    address, the words that came are counted with its beats. Single bits are registers. Whether a word is the last is
-    found out a word before, so that it is known as it comes.
+    address, the words that came are counted with its beats. Single bits are registers. All that is looked up by the ID
+    of a beat as it comes; what the beat is follows a clock later. That it comes is told at once. Whether a word is the
+    last is found out a word before.
 
     On a bus of 128 bits every beat still carries one word, in the half that its address names. So no read reaches
     beyond what was asked for, and a window's edge needs no care.
@@ -32,10 +35,14 @@ class BurstMaster(wiring.Component):
     Members
     -------
     requests, beats, abandons, busy_ids, lost_id_count, is_awaited, unknown_beat, axi
-        As :class:`.ReadMaster` has them. ``beats.payload.number`` counts the words of a read from 0.
+        As :class:`.ReadMaster` has them. ``beats.payload.number`` counts the words of a read from 0. ``beats`` and
+        ``unknown_beat`` come a clock after the beat, ``lost_id_count`` is four clocks late. An ID is busy from the
+        second clock after its offer.
+    arrives, arriving_id, arriving_is_last : Out
+        A beat comes, for whomever: RVALID, RID and RLAST.
 
-    A request passes to AXI in its own clock, and a beat to ``beats`` in its own clock: 0 clocks of latency each way,
-    1 request and 1 beat per clock. An ID can be used again in the clock after its RLAST.
+    A request passes to AXI in its own clock, and a beat to ``beats`` in the next: 0 and 1 clocks of latency, 1 request
+    and 1 beat per clock. An ID can be used again in the clock after its RLAST.
     """
 
     requests: stream.Interface
@@ -43,6 +50,9 @@ class BurstMaster(wiring.Component):
     abandons: stream.Interface
     busy_ids: Signal
     lost_id_count: Signal
+    arrives: Signal
+    arriving_id: Signal
+    arriving_is_last: Signal
     is_awaited: Signal
     unknown_beat: Signal
 
@@ -57,6 +67,9 @@ class BurstMaster(wiring.Component):
                 "lost_id_count": Out(range(2**config.id_width + 1)),
                 "is_awaited": Out(1),
                 "unknown_beat": Out(1),
+                "arrives": Out(1),
+                "arriving_id": Out(config.id_width),
+                "arriving_is_last": Out(1),
                 "axi": Out(
                     Axi4ReadSignature(
                         address_width=config.address_width, data_width=config.data_width, id_width=config.id_width
@@ -84,6 +97,12 @@ class BurstMaster(wiring.Component):
         is_fresh_q = Signal(id_count)
         is_offer_abandoned_q = Signal()
 
+        was_offered_q, was_accepted_q, was_abandoned_q = (
+            Signal(name=name) for name in ("was_offered_q", "was_accepted_q", "was_abandoned_q")
+        )
+        accepted_q = Signal.like(request.id)
+        noted_length_q = Signal(length)
+
         # Addresses. A waiting request holds still, as a stream must, and that is AXI's rule too.
         is_accepted = Signal()
         is_offer_abandoned = Signal()
@@ -101,51 +120,91 @@ class BurstMaster(wiring.Component):
             is_offer_abandoned.eq(
                 is_offer_abandoned_q | (self.abandons.valid & (self.abandons.payload.id == request.id))
             ),
-            lengths.do_write.eq(is_accepted),
-            lengths.write_address.eq(request.id),
-            lengths.write_data.is_single.eq(request.beat_count == 1),
-            lengths.write_data.is_double.eq(request.beat_count == 2),
-            lengths.write_data.before_last.eq(request.beat_count - 2),
+            lengths.do_write.eq(was_offered_q),
+            lengths.write_address.eq(accepted_q),
+            lengths.write_data.eq(noted_length_q),
         ]
-        # An acceptance is noted in its clock, and told to its ID in the next: there the note is looked at, too.
-        was_accepted_q, was_abandoned_q = Signal(), Signal()
-        accepted_q = Signal.like(request.id)
+        # An offer and its acceptance are noted in their clock, and told to their ID in the next: there the note is
+        # looked at, too.
         m.d.sync += [
+            was_offered_q.eq(axi.arvalid),
             was_accepted_q.eq(is_accepted),
             was_abandoned_q.eq(is_offer_abandoned),
             accepted_q.eq(request.id),
+            noted_length_q.is_single.eq(request.beat_count == 1),
+            noted_length_q.is_double.eq(request.beat_count == 2),
+            noted_length_q.before_last.eq(request.beat_count - 2),
         ]
-
-        def of(bits: Signal, read_id: Value, noted: ValueLike) -> Value:
-            return Value.cast(Mux(was_accepted_q & (accepted_q == read_id), noted, bits.bit_select(read_id, 1)))
 
         m.d.sync += is_offer_abandoned_q.eq(axi.arvalid & ~axi.arready & is_offer_abandoned)
 
-        # Beats.
-        number = Signal.like(beat.number)
-        is_last_expected = Signal()
-        is_fresh = of(is_fresh_q, axi.rid, 1)
-        before, size = numbers.read_data[0], lengths.read_data[0]
+        # Beats, as they come: what is known of their IDs is looked up.
+        arrives_q, is_last_q, is_error_q = (Signal(name=name) for name in ("arrives_q", "is_last_q", "is_error_q"))
+        data_q = Signal.like(axi.rdata)
+        id_q = Signal.like(axi.rid)
+        is_again_q, lost_reader_q = (Signal(name=name) for name in ("is_again_q", "lost_reader_q"))
+        lost_id_q = Signal.like(axi.rid)
+        before_q = Signal(progress)
+        size_q = Signal(length)
         m.d.comb += [
             axi.rready.eq(1),
+            self.arrives.eq(axi.rvalid),
+            self.arriving_id.eq(axi.rid),
+            self.arriving_is_last.eq(axi.rlast),
             lengths.read_addresses[0].eq(axi.rid),
             numbers.read_addresses[0].eq(axi.rid),
-            number.eq(Mux(is_fresh, 0, before.number)),
-            is_last_expected.eq(Mux(is_fresh, size.is_single, before.is_last)),
-            self.beats.valid.eq(axi.rvalid & of(is_expected_q, axi.rid, ~was_abandoned_q)),
-            beat.id.eq(axi.rid),
-            beat.data.eq(self._add_word(m, number)),
-            beat.number.eq(number),
-            beat.failed.eq((axi.rresp != Response.OKAY) | (axi.rlast != is_last_expected)),
-            beat.is_final.eq(axi.rlast | is_last_expected),
-            self.unknown_beat.eq(axi.rvalid & ~of(is_outstanding_q, axi.rid, 1)),
-            numbers.do_write.eq(axi.rvalid),
-            numbers.write_address.eq(axi.rid),
-            numbers.write_data.is_last.eq(Mux(is_fresh, size.is_double, before.number == size.before_last)),
-            numbers.write_data.number.eq(number + 1),
         ]
+        is_meant = accepted_q == axi.rid
+        is_noted = was_accepted_q & is_meant
+        m.d.sync += [
+            arrives_q.eq(axi.rvalid),
+            is_last_q.eq(axi.rlast),
+            is_error_q.eq(axi.rresp != Response.OKAY),
+            data_q.eq(axi.rdata),
+            id_q.eq(axi.rid),
+            is_again_q.eq(arrives_q & (id_q == axi.rid)),
+            before_q.eq(numbers.read_data[0]),
+            size_q.eq(Mux(is_noted, noted_length_q, lengths.read_data[0])),
+        ]
+        has_lost = lost_reader_q & (lost_id_q == axi.rid)
+        is_expected = _looked_up(
+            m,
+            "was_expected_q",
+            is_expected_q,
+            axi.rid,
+            unless=~axi.rvalid | is_noted | has_lost,
+            also=axi.rvalid & is_noted & ~was_abandoned_q,
+        )
+        is_fresh = _looked_up(m, "was_fresh_q", is_fresh_q, axi.rid, also=is_noted)
+        is_known = _looked_up(m, "was_outstanding_q", is_outstanding_q, axi.rid, also=is_noted)
+
+        # A clock later: what the beat is. The memory does not know of a beat just before it.
+        number = Signal.like(beat.number)
+        is_last_expected, loses_reader = (Signal(name=name) for name in ("is_last_expected", "loses_reader"))
+        before, after, after_q = (Signal(progress, name=name) for name in ("before", "after", "after_q"))
+        m.d.comb += [
+            before.eq(Mux(is_again_q, after_q, before_q)),
+            number.eq(Mux(is_fresh, 0, before.number)),
+            is_last_expected.eq(Mux(is_fresh, size_q.is_single, before.is_last)),
+            self.beats.valid.eq(is_expected & ~(is_again_q & lost_reader_q)),
+            beat.id.eq(id_q),
+            beat.data.eq(self._add_word(m, number, data_q, id_q)),
+            beat.number.eq(number),
+            beat.failed.eq(is_error_q | (is_last_q != is_last_expected)),
+            beat.is_final.eq(is_last_q | is_last_expected),
+            self.unknown_beat.eq(arrives_q & ~is_known),
+            loses_reader.eq(self.beats.valid & is_last_expected & ~is_last_q),
+            numbers.do_write.eq(arrives_q),
+            numbers.write_address.eq(id_q),
+            numbers.write_data.eq(after),
+            after.is_last.eq(Mux(is_fresh, size_q.is_double, before.number == size_q.before_last)),
+            after.number.eq(number + 1),
+        ]
+        m.d.sync += [lost_reader_q.eq(loses_reader), lost_id_q.eq(id_q), after_q.eq(after)]
 
         # What comes later prevails: a beat, an end, an abandon.
+        with m.If(was_offered_q):
+            m.d.sync += self.busy_ids.bit_select(accepted_q, 1).eq(1)
         with m.If(was_accepted_q):
             m.d.sync += [
                 is_outstanding_q.bit_select(accepted_q, 1).eq(1),
@@ -153,58 +212,67 @@ class BurstMaster(wiring.Component):
                 is_expected_q.bit_select(accepted_q, 1).eq(~was_abandoned_q),
                 is_fresh_q.bit_select(accepted_q, 1).eq(1),
             ]
-        loses_reader = self.beats.valid & is_last_expected & ~axi.rlast
         with m.If(axi.rvalid):
             m.d.sync += is_fresh_q.bit_select(axi.rid, 1).eq(0)
-        with m.If(loses_reader):
-            m.d.sync += [is_muted_q.bit_select(axi.rid, 1).eq(1), is_expected_q.bit_select(axi.rid, 1).eq(0)]
+        with m.If(lost_reader_q):
+            m.d.sync += [is_muted_q.bit_select(lost_id_q, 1).eq(1), is_expected_q.bit_select(lost_id_q, 1).eq(0)]
         with m.If(axi.rvalid & axi.rlast):
             m.d.sync += [
                 is_expected_q.bit_select(axi.rid, 1).eq(0),
                 is_outstanding_q.bit_select(axi.rid, 1).eq(0),
-                self.busy_ids.bit_select(axi.rid, 1).eq(0),
             ]
+            # A stray RLAST does not free an ID whose address is still on offer.
+            with m.If(~(was_offered_q & ~was_accepted_q & is_meant)):
+                m.d.sync += self.busy_ids.bit_select(axi.rid, 1).eq(0)
         with m.If(self.abandons.valid):
             abandoned = self.abandons.payload.id
             m.d.sync += [is_muted_q.bit_select(abandoned, 1).eq(1), is_expected_q.bit_select(abandoned, 1).eq(0)]
-        # After the clearing above: a stray RLAST does not free an ID whose address is still on offer.
-        with m.If(axi.arvalid):
-            m.d.sync += self.busy_ids.bit_select(request.id, 1).eq(1)
-
         m.d.sync += self.is_awaited.eq(axi.arvalid | was_accepted_q | (is_outstanding_q & ~is_muted_q).any())
-        # Of the IDs that are lost, what changes is counted. Of the read on offer: lost from its abandon until RLAST,
-        # whether or not it is accepted meanwhile.
-        abandoned = self.abandons.payload.id
-        is_over = axi.rvalid & axi.rlast & of(is_outstanding_q, axi.rid, 1)
-        was_lost = is_over & of(is_muted_q, axi.rid, was_abandoned_q)
-        meets_beat = abandoned == axi.rid
-        loses_by_abandon = (
-            self.abandons.valid
-            & of(is_outstanding_q, abandoned, 1)
-            & ~of(is_muted_q, abandoned, was_abandoned_q)
-            & ~(meets_beat & (is_over | loses_reader))
+        # Lost IDs, summed up in three clocks. The read on offer counts, too: it is noted last of all.
+        lost_q = Signal(id_count + 1)
+        m.d.sync += lost_q.eq(
+            Cat(is_outstanding_q & is_muted_q, is_offer_abandoned_q | (was_accepted_q & was_abandoned_q))
         )
-        loses_offer = axi.arvalid & is_offer_abandoned & ~is_offer_abandoned_q
-        events_q = Signal(4)
-        m.d.sync += [
-            events_q.eq(Cat(loses_reader, loses_by_abandon, loses_offer, was_lost)),
-            self.lost_id_count.eq(self.lost_id_count + events_q[0] + events_q[1] + events_q[2] - events_q[3]),
-        ]
+        self._add_count(m, lost_q)
         return m
 
-    def _add_word(self, m: Module, number: Signal) -> Signal:
+    def _add_count(self, m: Module, lost_q: Signal) -> None:
+        """How many bits are 1: of four, of sixteen, of all."""
+        few = [sum(lost_q[low : min(low + 4, len(lost_q))]) for low in range(0, len(lost_q), 4)]
+        few_q = [Signal(range(5), name=f"few_{number}_q") for number in range(len(few))]
+        m.d.sync += [count_q.eq(count) for count_q, count in zip(few_q, few, strict=True)]
+        more = [sum(few_q[low : low + 4]) for low in range(0, len(few_q), 4)]
+        more_q = [Signal(range(17), name=f"more_{number}_q") for number in range(len(more))]
+        m.d.sync += [count_q.eq(count) for count_q, count in zip(more_q, more, strict=True)]
+        m.d.sync += self.lost_id_count.eq(sum(more_q))
+
+    def _add_word(self, m: Module, number: Value, data_q: Value, id_q: Value) -> Value:
         """The half of the beat that holds the word."""
         axi = self.axi
-        word = Signal(layouts.WORD_DATA_BITS)
         if self._config.data_width == layouts.WORD_DATA_BITS:
-            m.d.comb += word.eq(axi.rdata)
-            return word
+            return data_q
         m.submodules.halves = halves = LutMemory(shape=1, depth=2**self._config.id_width)
         m.d.comb += [
             halves.do_write.eq(axi.arvalid & axi.arready),
             halves.write_address.eq(axi.arid),
             halves.write_data.eq(axi.araddr[3]),
-            halves.read_addresses[0].eq(axi.rid),
-            word.eq(axi.rdata.word_select(halves.read_data[0] ^ number[0], layouts.WORD_DATA_BITS)),
+            halves.read_addresses[0].eq(id_q),
         ]
-        return word
+        return Value.cast(data_q.word_select(halves.read_data[0] ^ number[0], layouts.WORD_DATA_BITS))
+
+
+def _looked_up(m: Module, name: str, bits: Value, index: Value, *, also: Value, unless: Value | None = None) -> Value:
+    """A bit of the clock before: one of each group is looked up before the registers, and they are joined behind them.
+    It is 1 in any case if ``also`` was, else 0 if ``unless`` was.
+    """
+    group_bits = min(GROUP_BITS, len(index))
+    size = 1 << group_bits
+    found = []
+    for number in range(len(bits) // size):
+        bit = bits[number * size : (number + 1) * size].bit_select(index[:group_bits], 1)
+        is_meant = index[group_bits:] == number
+        is_left = is_meant if unless is None else is_meant & ~unless
+        found.append((bit & is_left) | also if number == 0 else bit & is_left)
+    found_q = Signal(len(found), name=name)
+    m.d.sync += found_q.eq(Cat(found))
+    return found_q.any()

@@ -42,6 +42,9 @@ class WalkSignature(wiring.Signature):
         and in the clock after that by a walker of many lists.
     reads : ``Out(stream of layouts.read_request)``
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
+        To a walker of many lists a clock after their arrival.
+    arrives, arriving_id, arriving_is_last : In
+        A beat arrives, of a read with this ID, perhaps for nobody; RLAST. Only a walker of many lists has them.
     abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
     busy_ids : ``In(2**id_width)``
         Bit n is 1 from the clock after a read of ID n is offered until it can be used again.
@@ -57,6 +60,7 @@ class WalkSignature(wiring.Signature):
 
     def __init__(self, config: EngineConfig):
         context = range(max(2, config.contexts))
+        arrivals = {"arrives": In(1), "arriving_id": In(config.id_width), "arriving_is_last": In(1)}
         super().__init__(
             {
                 "commands": In(stream.Signature(layouts.COMMAND)),
@@ -74,6 +78,7 @@ class WalkSignature(wiring.Signature):
                 "window_is_locked": In(1),
                 "reads": Out(stream.Signature(layouts.read_request(config))),
                 "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
+                **({} if config.is_serial else arrivals),
                 "abandons": Out(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
                 "busy_ids": In(2**config.id_width),
                 "timeout": In(TIMEOUT_BITS),
@@ -107,6 +112,9 @@ class WalkComponent(wiring.Component):
     window_is_locked: Signal
     reads: stream.Interface
     beats: stream.Interface
+    arrives: Signal
+    arriving_id: Signal
+    arriving_is_last: Signal
     abandons: stream.Interface
     busy_ids: Signal
     timeout: Signal

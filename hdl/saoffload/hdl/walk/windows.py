@@ -137,6 +137,9 @@ class WindowTable(wiring.Component):
 
     def _is_inside(self, m: Module, number: int, word: Value, is_x86: Value, window: data.View) -> Value:
         """Whether ``word`` lies from the window's first to its last word for a node of this ABI."""
+        if self._low_bits == WORD_BITS and not self._config.is_serial:
+            behind = self._carry(m, f"behind_start_{number}", word, window.not_first_word, Const(1, 1))
+            return behind & ~self._carry(m, f"past_last_{number}", word, window.not_last_x86_low, ~is_x86)
         # Subtractions, as sums with a complement. The carry into the last of them makes "beyond" (x86) "at or beyond".
         past_first = (Cat(Const(1, 1), word) + Cat(Const(1, 1), window.not_first_word))[1:]
         past_last = (Cat(~is_x86, word[: self._low_bits]) + Cat(~is_x86, window.not_last_x86_low))[1:]
@@ -151,6 +154,20 @@ class WindowTable(wiring.Component):
         )
         crosses = self._noted(m, f"crosses_{number}_q", window.crosses)
         return is_near & Mux(is_in_first_part, crosses | is_below_end, crosses & is_below_end)
+
+    def _carry(self, m: Module, name: str, left: Value, right: Value, carry_in: Value) -> Value:
+        """The carry of a sum of the clock before: of its lower half, and of its upper half for both cases."""
+        half = len(left) // 2
+        noted = []
+        for part, bits, first in (
+            ("low", slice(0, half), carry_in),
+            ("high", slice(half, len(left)), Const(0, 1)),
+            ("more", slice(half, len(left)), Const(1, 1)),
+        ):
+            total = (Cat(first, left[bits]) + Cat(first, right[bits]))[1:]
+            noted.append(self._noted(m, f"{name}_{part}_q", total[len(left[bits])]))
+        low, high, more = noted
+        return high | (low & more)
 
     def _noted(self, m: Module, name: str, value: Value) -> Value:
         """What a check comes to is told by a register at the end of its clock, in the smallest space. With contexts,

@@ -6,6 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.layouts import TAG_BITS
 
+PARTS = 4
+"""Of a comparison of tags."""
+
 
 class Aborts(wiring.Component):
     """Marks every context that carries the tag of an abort, and says whether that changed what becomes of any.
@@ -52,20 +55,24 @@ class Aborts(wiring.Component):
                 m.d.sync += tag_q.eq(self.start_tag)
 
         # Those that were there at the abort: a command that starts behind it is not meant.
+        # Tags are compared in parts in the clock of the abort, which are joined in the next.
         is_meant_q, is_equal_q = Signal(self._contexts), Signal(self._contexts)
-        abort_tag_q = Signal(TAG_BITS)
+        same_q = [Signal(PARTS, name=f"same_{number}_q") for number in range(self._contexts)]
         abort_is_all_q = Signal()
         steps_q = Signal(4)
         with m.If(self.do_abort):
             m.d.sync += [
                 is_meant_q.eq(self.is_undecided),
-                abort_tag_q.eq(self.abort_tag),
                 abort_is_all_q.eq(self.abort_is_all),
             ]
+        size = TAG_BITS // PARTS
+        for parts_q, tag_q in zip(same_q, tags_q, strict=True):
+            same = ~(tag_q ^ self.abort_tag)
+            m.d.sync += parts_q.eq(Cat(same[low : low + size].all() for low in range(0, TAG_BITS, size)))
         m.d.sync += [
             steps_q.eq(Cat(self.do_abort, steps_q)),
             is_equal_q.eq(
-                Cat(abort_is_all_q | (tag_q == abort_tag_q) for tag_q in tags_q)
+                Cat(abort_is_all_q | parts_q.all() for parts_q in same_q)
                 & is_meant_q
                 & steps_q[0].replicate(self._contexts)
             ),

@@ -1,6 +1,6 @@
 """Which read goes out next: nodes that were asked for, second parts, and lines when nobody else wants the bus."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from saoffload.hdl.lut_memory import LutMemory
 from .lane import first_count
 from .round_robin import RoundRobin
 
-PAGE_WORDS_BITS = 9
+PAGE_BITS = 12
 
 
 class AskQueue(wiring.Component):
@@ -51,7 +51,8 @@ class AskQueue(wiring.Component):
     lines : ``In(stream of layouts.read_request)``
     reads : ``Out(stream of layouts.read_request)``
 
-    No clock from ``do_ask`` to ``reads`` if nothing waits; a node from the ring goes out every second clock.
+    No clock from ``do_ask`` to ``reads`` if nothing waits, 4 through the ring, out of which a node goes every second
+    clock.
     """
 
     lines: stream.Interface
@@ -88,56 +89,59 @@ class AskQueue(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         config = self._config
         m = Module()
-        place = data.StructLayout({"word": config.address_width - 3, "is_x86": 1})
+        page_bits = config.address_width - PAGE_BITS
+        place = data.StructLayout({"word": config.address_width - 3, "next_page": page_bits, "before": 2, "behind": 2})
         m.submodules.places = places = LutMemory(shape=place, depth=config.contexts)
         m.submodules.turn = turn = RoundRobin(width=config.contexts)
-        is_second_q = Signal(config.contexts)
 
         # The read that was offered and not taken, or that waits for nothing else.
         held_q = Signal(layouts.read_request(config))
         is_held_q = Signal()
         asked = Signal(layouts.read_request(config))
         is_fast = Signal()
+        before = first_count(self.address, self.abi)
         m.d.comb += [
             asked.id.eq(self.context),
             asked.address.eq(Cat(Const(0, 3), self.address[3:])),
-            asked.beat_count.eq(first_count(self.address, self.abi)),
+            asked.beat_count.eq(before),
             self.reads.valid.eq(is_held_q | is_fast),
             self.reads.payload.eq(Mux(is_held_q, held_q.as_value(), asked.as_value())),
         ]
 
-        # The one that leaves the ring.
+        # The one that leaves the ring. Who may leave was found out a clock before.
         is_leaving_q = Signal()
         leaving_q = self.leaving_context
+        can_leave_q = Signal(config.contexts)
+        has_one_q = Signal()
         is_kept = self.is_aborted.bit_select(leaving_q, 1)
+        is_waited_for = self.is_waiting.bit_select(leaving_q, 1)
+        leaves = Cat(is_leaving_q & (leaving_q == number) for number in range(config.contexts))
         do_take = Signal()
         can_be_fast = Signal()
         m.d.comb += [
             places.do_write.eq(self.do_ask),
             places.write_address.eq(self.context),
             places.write_data.word.eq(self.address[3:]),
-            places.write_data.is_x86.eq(self.abi == Abi.X86),
+            places.write_data.next_page.eq(self.address[PAGE_BITS:] + 1),
+            places.write_data.before.eq(before),
+            places.write_data.behind.eq(Mux(self.abi == Abi.X86, 2, 3) - before),
             places.read_addresses[0].eq(leaving_q),
-            turn.requests.eq(self.pending & ~self.is_aborted),
-            do_take.eq(turn.is_any & (~is_held_q | self.reads.ready) & ~is_leaving_q & self.may_ask),
+            turn.requests.eq(can_leave_q),
+            do_take.eq(has_one_q & (~is_held_q | self.reads.ready) & ~is_leaving_q & self.may_ask),
             turn.do_take.eq(is_leaving_q),
             turn.taken.eq(leaving_q),
-            can_be_fast.eq(~is_held_q & ~is_leaving_q & ~self.pending.any() & self.may_ask),
+            can_be_fast.eq(~is_held_q & ~is_leaving_q & ~has_one_q & self.may_ask),
             is_fast.eq(self.do_ask & ~self.ask_is_parked & can_be_fast),
-            self.is_leaving.eq(is_leaving_q & ~is_kept & self.is_waiting.bit_select(leaving_q, 1)),
+            self.is_leaving.eq(is_leaving_q & ~is_kept & is_waited_for),
         ]
-        m.d.sync += is_leaving_q.eq(do_take)
-        with m.If(do_take):
+        can_leave = self.pending & ~self.is_aborted & ~leaves
+        m.d.sync += [is_leaving_q.eq(do_take), can_leave_q.eq(can_leave), has_one_q.eq(can_leave.any())]
+        with m.If(~is_leaving_q):
             m.d.sync += leaving_q.eq(turn.index)
 
-        found = places.read_data[0]
-        address = Cat(Const(0, 3), found.word)
-        next_page = Cat(Const(0, PAGE_WORDS_BITS + 3), (found.word[PAGE_WORDS_BITS:] + 1)[: config.address_width - 12])
-        before = first_count(address, found.is_x86)
-        total = Mux(found.is_x86, 2, 3)
-        is_second = is_second_q.bit_select(leaving_q, 1)
-
         # What is held waits for nothing that is late, but for whether it is valid.
+        found = places.read_data[0]
+        is_second = self._add_parts(m)
         with m.If(self.reads.ready):
             m.d.sync += is_held_q.eq(0)
         with m.If(self.is_leaving | is_fast):
@@ -145,30 +149,50 @@ class AskQueue(wiring.Component):
         with m.If(is_leaving_q):
             m.d.sync += [
                 held_q.id.eq(leaving_q),
-                held_q.address.eq(Mux(is_second, next_page, address)),
-                held_q.beat_count.eq(Mux(is_second, total - before, before)),
+                held_q.address.eq(
+                    Mux(is_second, Cat(Const(0, PAGE_BITS), found.next_page), Cat(Const(0, 3), found.word))
+                ),
+                held_q.beat_count.eq(Mux(is_second, found.behind, found.before)),
             ]
         with m.Elif(self.can_ask & ~is_held_q):
             m.d.sync += held_q.eq(asked)
         if config.line_buffers:
-            can_hold_line = ~is_held_q & ~is_leaving_q & ~self.can_ask & ~(self.pending.any() & self.may_ask)
+            can_hold_line = ~is_held_q & ~is_leaving_q & ~self.can_ask & ~(has_one_q & self.may_ask)
             m.d.comb += self.lines.ready.eq(can_hold_line)
-            with m.If(self.lines.valid & can_hold_line):
-                m.d.sync += [is_held_q.eq(1), held_q.eq(self.lines.payload)]
+            with m.If(can_hold_line):
+                m.d.sync += held_q.eq(self.lines.payload)
+                with m.If(self.lines.valid):
+                    m.d.sync += is_held_q.eq(1)
 
-        with m.If(is_leaving_q & ~(is_kept & self.is_waiting.bit_select(leaving_q, 1))):
-            m.d.sync += self.pending.bit_select(leaving_q, 1).eq(0)
-        with m.If(self.do_ask):
-            m.d.sync += is_second_q.bit_select(self.context, 1).eq(0)
-            with m.If(~is_fast & ~self.ask_is_parked):
-                m.d.sync += self.pending.bit_select(self.context, 1).eq(1)
-        with m.If(self.do_wake):
-            m.d.sync += self.pending.bit_select(self.wake_context, 1).eq(1)
-        with m.If(self.do_second):
-            m.d.sync += [
-                self.pending.bit_select(self.second_context, 1).eq(1),
-                is_second_q.bit_select(self.second_context, 1).eq(1),
-            ]
-        with m.If(self.do_call_off):
-            m.d.sync += self.pending.bit_select(self.call_off_context, 1).eq(0)
+        does_wait = self.do_ask & ~is_fast & ~self.ask_is_parked
+        for number in range(config.contexts):
+            with m.If(leaves[number] & ~(is_kept & is_waited_for)):
+                m.d.sync += self.pending[number].eq(0)
+            with m.If(
+                (does_wait & (self.context == number))
+                | (self.do_wake & (self.wake_context == number))
+                | (self.do_second & (self.second_context == number))
+            ):
+                m.d.sync += self.pending[number].eq(1)
+            with m.If(self.do_call_off & (self.call_off_context == number)):
+                m.d.sync += self.pending[number].eq(0)
         return m
+
+    def _add_parts(self, m: Module) -> Value:
+        """Whether the one that leaves is a second part. Two bits per context differ then: each has one writer."""
+        contexts = self._config.contexts
+        m.submodules.firsts = firsts = LutMemory(shape=1, depth=contexts, readers=2)
+        m.submodules.seconds = seconds = LutMemory(shape=1, depth=contexts, readers=2)
+        m.d.comb += [
+            seconds.read_addresses[0].eq(self.context),
+            firsts.do_write.eq(self.do_ask),
+            firsts.write_address.eq(self.context),
+            firsts.write_data.eq(seconds.read_data[0]),
+            firsts.read_addresses[0].eq(self.second_context),
+            seconds.do_write.eq(self.do_second),
+            seconds.write_address.eq(self.second_context),
+            seconds.write_data.eq(~firsts.read_data[0]),
+            firsts.read_addresses[1].eq(self.leaving_context),
+            seconds.read_addresses[1].eq(self.leaving_context),
+        ]
+        return Value.cast(firsts.read_data[1] ^ seconds.read_data[1])

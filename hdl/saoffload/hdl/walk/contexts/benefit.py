@@ -12,6 +12,8 @@ PAGE_BITS = 12
 BANK_BITS = 5
 GAIN, LOSS = 1, 10
 ENOUGH = 8
+PARTS = 3
+"""Of a comparison of pages."""
 
 
 class Benefit(wiring.Component):
@@ -33,7 +35,7 @@ class Benefit(wiring.Component):
     do_end : In
         The walk of ``context`` ends: it wants no lines.
     wants_lines : ``Out(contexts)``
-        Three clocks after the node.
+        Five clocks after the node.
     """
 
     def __init__(self, config: EngineConfig):
@@ -53,17 +55,26 @@ class Benefit(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.banks = banks = LutMemory(shape=BANK_BITS, depth=self._contexts)
-        # Comparing takes a clock of its own.
+        # Comparing takes two clocks, the bank one, what follows from it another. The nodes of a context are asked for
+        # three clocks apart at least.
         address_q = Signal(LIST_ADDRESS_BITS - PAGE_BITS)
         before_q = Signal(LIST_ADDRESS_BITS - PAGE_BITS)
-        asked_q, compared_q, is_first_q, was_first_q, is_near_q, has_ended_q = (
-            Signal(name=name)
-            for name in ("asked_q", "compared_q", "is_first_q", "was_first_q", "is_near_q", "has_ended_q")
+        asked_q, compared_q, joined_q, banked_q = (
+            Signal(name=name) for name in ("asked_q", "compared_q", "joined_q", "banked_q")
         )
-        context_q, compared_context_q = (Signal.like(self.context, name=f"context_{n}_q") for n in (1, 2))
+        is_first_q, was_first_q, is_near_q, is_new_q = (
+            Signal(name=name) for name in ("is_first_q", "was_first_q", "is_near_q", "is_new_q")
+        )
+        ended_q = [Signal(name=f"ended_{clock}_q") for clock in range(1, 5)]
+        context_q, compared_context_q, joined_context_q, banked_context_q = (
+            Signal.like(self.context, name=f"context_{n}_q") for n in range(1, 5)
+        )
+        bank_q = Signal(BANK_BITS)
+        near_parts_q = Signal(PARTS)
+        same = ~(address_q ^ before_q)
+        size = -(-len(same) // PARTS)
         m.d.sync += [
             asked_q.eq(self.do_ask),
-            has_ended_q.eq(self.do_end),
             context_q.eq(self.context),
             is_first_q.eq(self.is_first),
             address_q.eq(self.address[PAGE_BITS:]),
@@ -71,31 +82,36 @@ class Benefit(wiring.Component):
             compared_q.eq(asked_q),
             compared_context_q.eq(context_q),
             was_first_q.eq(is_first_q),
-            is_near_q.eq(address_q == before_q),
+            near_parts_q.eq(Cat(same[low : low + size].all() for low in range(0, len(same), size))),
+            joined_q.eq(compared_q),
+            joined_context_q.eq(compared_context_q),
+            is_near_q.eq(near_parts_q.all()),
+            is_new_q.eq(was_first_q),
+            bank_q.eq(banks.read_data[0]),
+            banked_q.eq(joined_q),
+            banked_context_q.eq(joined_context_q),
+            Cat(ended_q).eq(Cat(self.do_end, *ended_q[:-1])),
         ]
-        bank = Mux(was_first_q, 0, banks.read_data[0])
-        after = Signal(BANK_BITS)
+        after, after_q = Signal(BANK_BITS), Signal(BANK_BITS)
         full = (1 << BANK_BITS) - 1
-        with m.If(was_first_q):
+        with m.If(is_new_q):
             m.d.comb += after.eq(0)
         with m.Elif(is_near_q):
-            m.d.comb += after.eq(Mux(bank == full, full, bank + GAIN))
+            m.d.comb += after.eq(Mux(bank_q == full, full, bank_q + GAIN))
         with m.Else():
-            m.d.comb += after.eq(Mux(bank < LOSS, 0, bank - LOSS))
+            m.d.comb += after.eq(Mux(bank_q < LOSS, 0, bank_q - LOSS))
+        m.d.sync += after_q.eq(after)
         m.d.comb += [
             banks.read_addresses[0].eq(compared_context_q),
-            banks.write_address.eq(compared_context_q),
+            banks.write_address.eq(joined_context_q),
             banks.write_data.eq(after),
-            banks.do_write.eq(compared_q),
+            banks.do_write.eq(joined_q),
         ]
-        wants = self.wants_lines.bit_select(compared_context_q, 1)
-        with m.If(compared_q):
-            with m.If(after >= ENOUGH):
-                m.d.sync += wants.eq(1)
-            with m.Elif(after == 0):
-                m.d.sync += wants.eq(0)
-        with m.If(has_ended_q):
-            m.d.sync += self.wants_lines.eq(
-                self.wants_lines & Cat(context_q != number for number in range(self._contexts))
-            )
+        is_enough, is_empty = after_q >= ENOUGH, after_q == 0
+        for number in range(self._contexts):
+            with m.If(banked_context_q == number):
+                with m.If(banked_q & is_enough):
+                    m.d.sync += self.wants_lines[number].eq(1)
+                with m.If((banked_q & is_empty) | ended_q[-1]):
+                    m.d.sync += self.wants_lines[number].eq(0)
         return m

@@ -20,8 +20,9 @@ class Decision(wiring.Component):
     again later, with the ``Next`` as it was kept. A wait that expired is decided in the same way, and so is an abort of
     a context whose read has not left the ring.
 
-    A decision takes two clocks: in the first what is known of the context is looked up, in the second it is decided. An
-    address whose context is decided meanwhile is dropped: that decision is the one that it was judged for.
+    A decision takes three clocks: in the first what is known of the context is looked up by its number, in the second
+    it is weighed with what came in that clock, in the third it is decided. An address whose context is decided
+    meanwhile is dropped: that decision is the one that it was judged for.
 
     The order of statuses is the contract's. ABORTED stands until the last node is decided.
 
@@ -32,14 +33,16 @@ class Decision(wiring.Component):
 
     Members
     -------
-    do_start, start_context, start_abi, start_is_delete, start_is_aborted : In
+    do_start, start_context, start_abi, start_is_delete : In
         A command begins.
+    start_was_aborted, started_context : In
+        A clock later: it was aborted already.
     do_mark : ``In(contexts)``
         Strobes: these are aborted.
     has_picked, picked_context, picked_abi, picked_is_taken : Out, Out, Out, In
         An address to be judged, of this context.
-    lane_is_taken : In
-        The ``Next`` of a word on its way is judged instead.
+    lane_is_taken, lane_has_next : In
+        A word on its way is judged instead; a clock later: it did hold a ``Next``, which is judged then.
     has_node, is_from_buffer, buffer_is_bad, buffer_failed : In
         See :class:`.LinePool`: the node asked for comes from a line buffer, as of clock 3 of the judge; the node before
         it did, as of clock 2.
@@ -49,31 +52,35 @@ class Decision(wiring.Component):
         Clock 1 of the judge.
     is_weighed, weighed_context, is_first, is_delete : In, In, Out, Out
         Clock 2 of the judge, and what it needs of that context, as it was in clock 1.
-    word_context, is_over, is_end_over, is_part_over, word_failed, failed, is_bad : In
+    word_context, is_over, is_end_over, is_part_over, word_failed, failed, has_header, header_context, header_is_bad,
+    is_bad : In
         See :class:`.Lane`.
-    is_judged, context, is_null, is_misaligned, is_allowed, is_met, is_too_long, can_be_read : In
+    is_judged, context, is_null, is_misaligned, is_allowed, is_met, is_too_long, is_right : In
         See :class:`.Judge`: three clocks after the address was offered.
     busy_ids : In
         No read is asked for with the ID of a read that is not over.
     pending, is_leaving, leaving_context : In
         Reads in the ring: see :class:`.AskQueue`.
-    do_expire, expired_context, visited_in_turn : In
+    do_expire, visited_in_turn : In
         See :class:`.Watch`.
     do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
         In the clock of ``is_judged``: it is decided, and this is what.
     do_wake, wake_context : Out
-        The node that was asked for is to be read by demand, because no buffer has it, or not whole.
+        The node that was asked for is to be read by demand, because no buffer has it, or not whole. A clock after
+        ``gives_up`` or the decision.
     is_promised : ``Out(contexts)``
         The node that this context waits for comes from a buffer.
-    do_second : Out
-        The second part of the node of ``word_context`` is to be read.
+    do_second, second_context : Out
+        The second part of this context's node is to be read: a clock after ``is_part_over``.
     do_wait : ``Out(contexts)``
         Strobes: the wait for a read begins.
     is_deleting, is_deciding_first : Out
         ``context`` is a delete by register; it is first.
     is_waiting, is_aborted, has_ended, deletes_by_register, abis_are_x86 : ``Out(contexts)``
+    may_abandon : Out
+        No other read may be abandoned in this clock.
     abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
-        A clock after the decision, if the read is still under way.
+        Two clocks after the decision, if the read is still under way.
     """
 
     abandons: stream.Interface
@@ -87,13 +94,15 @@ class Decision(wiring.Component):
                 "start_context": In(context),
                 "start_abi": In(Abi),
                 "start_is_delete": In(1),
-                "start_is_aborted": In(1),
+                "start_was_aborted": In(1),
+                "started_context": In(context),
                 "do_mark": In(each),
                 "has_picked": Out(1),
                 "picked_context": Out(context),
                 "picked_abi": Out(Abi),
                 "picked_is_taken": In(1),
                 "lane_is_taken": In(1),
+                "lane_has_next": In(1),
                 "has_node": In(1),
                 "is_from_buffer": In(1),
                 "buffer_is_bad": In(1),
@@ -114,6 +123,9 @@ class Decision(wiring.Component):
                 "is_end_over": In(1),
                 "is_part_over": In(1),
                 "word_failed": In(1),
+                "has_header": In(1),
+                "header_context": In(context),
+                "header_is_bad": In(1),
                 "failed": In(each),
                 "is_bad": In(each),
                 "is_judged": In(1),
@@ -123,13 +135,12 @@ class Decision(wiring.Component):
                 "is_allowed": In(1),
                 "is_met": In(1),
                 "is_too_long": In(1),
-                "can_be_read": In(1),
+                "is_right": In(1),
                 "busy_ids": In(2**config.id_width),
                 "pending": In(each),
                 "is_leaving": In(1),
                 "leaving_context": In(context),
-                "do_expire": In(1),
-                "expired_context": In(context),
+                "do_expire": In(each),
                 "visited_in_turn": In(range(max(4, each))),
                 "do_settle": Out(1),
                 "do_visit": Out(1),
@@ -139,6 +150,7 @@ class Decision(wiring.Component):
                 "status": Out(Status),
                 "is_short": Out(1),
                 "do_second": Out(1),
+                "second_context": Out(context),
                 "do_wait": Out(each),
                 "is_deleting": Out(1),
                 "is_deciding_first": Out(1),
@@ -147,6 +159,7 @@ class Decision(wiring.Component):
                 "has_ended": Out(each),
                 "deletes_by_register": Out(each),
                 "abis_are_x86": Out(each),
+                "may_abandon": Out(1),
                 "abandons": Out(stream.Signature(layouts.abandoned_read(config), always_ready=True)),
             }
         )
@@ -180,28 +193,61 @@ class Decision(wiring.Component):
         with m.If(was_found_q):
             m.d.sync += of(wants_judge_q, self.picked_context).eq(0)
 
-        # Clock 2 of the judge: what is known of the context. A word that was offered as it came lies in the lane in
-        # clock 1; the node may be over with it, or with the word behind it, in this clock.
-        weighed = self.weighed_context
+        # Clock 1 of the judge: what is known of the context. A word that was offered as it came lies in the lane now;
+        # the node may be over with it, or with the word behind it, a clock later. An abort is known as it is marked.
+        looked_at, weighed = self.looked_at, self.weighed_context
         is_from_lane_q, lane_is_weighed_q, was_over_q = (
             Signal(name=name) for name in ("is_from_lane_q", "lane_is_weighed_q", "was_over_q")
         )
+        is_waiting_q, is_late, has_expired_q, is_stopping_q, is_marked_q, is_called_off_q, fails_q, was_bad_q = (
+            Signal(name=name)
+            for name in (
+                "is_waiting_q",
+                "is_late",
+                "has_expired_q",
+                "is_stopping_q",
+                "is_marked_q",
+                "is_called_off_q",
+                "fails_q",
+                "was_bad_q",
+            )
+        )
+        has_header_q, header_is_bad_q, became_over_q = (
+            Signal(name=name) for name in ("has_header_q", "header_is_bad_q", "became_over_q")
+        )
+        is_late_now_q = Signal()
+        late_context_q = Signal.like(self.word_context)
+        calls_off_q = Signal(each)
+        is_first, is_delete = self.is_first, self.is_delete
+        is_from_lane = is_from_lane_q & self.lane_has_next
+        is_word_looked_at = self.word_context == looked_at
         m.d.sync += [
             is_from_lane_q.eq(self.lane_is_taken),
-            lane_is_weighed_q.eq(is_from_lane_q),
-            was_over_q.eq(is_from_lane_q & self.is_end_over),
+            lane_is_weighed_q.eq(is_from_lane),
+            was_over_q.eq(is_from_lane & self.is_end_over),
+            is_first.eq(of(is_first_q, looked_at)),
+            is_delete.eq(of(self.deletes_by_register, looked_at)),
+            is_waiting_q.eq(of(self.is_waiting, looked_at)),
+            is_late.eq(of(is_late_q, looked_at)),
+            has_expired_q.eq(of(is_expired_q, looked_at)),
+            is_stopping_q.eq(of(self.is_aborted, looked_at)),
+            is_marked_q.eq(of(self.do_mark, looked_at)),
+            calls_off_q.eq(self.pending & self.is_aborted),
+            is_called_off_q.eq(of(calls_off_q, looked_at)),
+            fails_q.eq(of(self.failed, looked_at) | (self.word_failed & is_word_looked_at)),
+            was_bad_q.eq(of(self.is_bad, looked_at)),
+            has_header_q.eq(self.has_header & (self.header_context == looked_at)),
+            header_is_bad_q.eq(self.header_is_bad),
+            became_over_q.eq((self.is_over & is_word_looked_at) | (is_late_now_q & (late_context_q == looked_at))),
         ]
+
+        # Clock 2 of the judge.
         is_word_mine = self.word_context == weighed
-        is_first, is_delete, is_aborted = self.is_first, self.is_delete, of(self.is_aborted, weighed)
-        is_late = of(is_late_q, weighed)
-        is_whole = of(self.is_waiting, weighed) & (was_over_q | (self.is_end_over & is_word_mine))
-        is_expired = of(is_expired_q, weighed) & ~is_late
-        is_over_now = self.is_over & is_word_mine
-        is_called_off = of(self.pending & self.is_aborted, weighed)
-        m.d.sync += [
-            is_first.eq(of(is_first_q, self.looked_at)),
-            is_delete.eq(of(self.deletes_by_register, self.looked_at)),
-        ]
+        is_aborted = is_stopping_q | is_marked_q
+        is_whole = is_waiting_q & (was_over_q | (self.is_end_over & is_word_mine))
+        is_expired = has_expired_q & ~is_late
+        is_over_now = became_over_q | (self.is_over & is_word_mine)
+        is_called_off = is_called_off_q & is_waiting_q
 
         # Clock 3: the decision. It may ask for the node if nothing speaks against it; the bits that were set for a
         # decision before this one are gone with it.
@@ -224,8 +270,10 @@ class Decision(wiring.Component):
         )
         by_word = lane_is_weighed_q & ~self.is_from_buffer
         by_pick = ~lane_is_weighed_q & ~self.is_from_buffer
-        has_failed = (of(self.failed, weighed) | (self.word_failed & is_word_mine)) & (~self.is_from_buffer)
-        is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, of(self.is_bad, weighed))
+        has_failed = (fails_q | (self.word_failed & is_word_mine)) & (~self.is_from_buffer)
+        has_header_now = self.has_header & (self.header_context == weighed)
+        word_is_bad = Mux(has_header_now, self.header_is_bad, Mux(has_header_q, header_is_bad_q, was_bad_q))
+        is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, word_is_bad)
         is_stopped = Mux(is_first, is_aborted & is_delete, is_aborted | has_failed | (by_pick & is_expired) | is_bad)
         m.d.sync += [
             is_due_q.eq(
@@ -251,7 +299,7 @@ class Decision(wiring.Component):
         has_node = ~was_first_q | was_deleting_q
         m.d.comb += [
             is_due.eq(self.is_judged & is_due_q & ~is_overtaken_q),
-            can_go_on.eq(may_ask_q & ~is_stopped_q & self.can_be_read),
+            can_go_on.eq(may_ask_q & ~is_stopped_q & self.is_right & self.is_allowed),
             self.do_settle.eq(is_due),
             self.do_ask.eq(is_due & can_go_on),
             self.do_end.eq(is_due & ~can_go_on),
@@ -263,6 +311,8 @@ class Decision(wiring.Component):
             # A node out of a buffer is read once more by demand if a word of it failed.
             does_fail.eq(self.is_judged & does_fail_q),
             self.can_give_up.eq(~does_fail),
+        ]
+        m.d.sync += [
             self.do_wake.eq(does_fail | self.gives_up),
             self.wake_context.eq(Mux(does_fail, context, self.context_given_up)),
         ]
@@ -287,45 +337,65 @@ class Decision(wiring.Component):
         with m.Else():
             m.d.comb += self.status.eq(Status.TIMEOUT)
 
-        # A word that completes a node which is not decided with it makes its context late.
+        # A word that completes a node which is not decided with it makes its context late, a clock later.
         is_word_waiting = of(self.is_waiting, self.word_context)
-        is_decided_with_it = self.is_end_over & (is_from_lane_q | (lane_is_weighed_q & self.is_weighed & is_word_mine))
-        is_late_now = self.is_over & is_word_waiting & ~is_decided_with_it
-        m.d.comb += [
-            self.do_second.eq(self.is_part_over & is_word_waiting),
-            self.do_wait.eq(
-                Cat(
-                    (self.do_ask & (context == number))
-                    | (self.do_second & (self.word_context == number))
-                    | (self.do_wake & (self.wake_context == number))
-                    for number in range(each)
-                )
-            ),
-        ]
-
-        # A read is abandoned if it was offered, and is not over by now.
-        does_leave = self.is_leaving & (self.leaving_context == context)
-        was_abandoned_q = Signal()
+        is_decided_with_it = self.is_end_over & (is_from_lane | (lane_is_weighed_q & self.is_weighed & is_word_mine))
+        is_still_waiting = is_word_waiting & ~(self.do_settle & (context == self.word_context))
         m.d.sync += [
-            was_abandoned_q.eq(is_due & was_expired_q & (~of(self.pending, context) | does_leave)),
-            self.abandons.payload.id.eq(context),
+            is_late_now_q.eq(self.is_over & is_still_waiting & ~is_decided_with_it),
+            late_context_q.eq(self.word_context),
+            self.do_second.eq(self.is_part_over & is_still_waiting),
+            self.second_context.eq(self.word_context),
         ]
-        m.d.comb += self.abandons.valid.eq(
-            was_abandoned_q & of(self.busy_ids[:each], self.abandons.payload.id[: len(context)])
+        m.d.comb += self.do_wait.eq(
+            Cat(
+                (self.do_ask & (context == number))
+                | (self.do_second & (self.second_context == number))
+                | (self.do_wake & (self.wake_context == number))
+                for number in range(each)
+            )
         )
 
-        # The bits. What a decision sets prevails over what happened to its context in the same clock.
+        # A read is abandoned if it was offered, and is not over by now.
+        does_time_out_q, is_gone_q, does_leave_q = (
+            Signal(name=name) for name in ("does_time_out_q", "is_gone_q", "does_leave_q")
+        )
+        was_abandoned_q = Signal(each)
+        decided_q = Signal.like(context)
+        m.d.sync += [
+            does_time_out_q.eq(is_due & was_expired_q),
+            is_gone_q.eq(~of(self.pending, context)),
+            does_leave_q.eq(self.is_leaving & (self.leaving_context == context)),
+            decided_q.eq(context),
+            was_abandoned_q.eq(
+                Cat(does_time_out_q & (is_gone_q | does_leave_q) & (decided_q == number) for number in range(each))
+            ),
+            self.may_abandon.eq(does_time_out_q),
+            self.abandons.payload.id.eq(decided_q),
+        ]
+        m.d.comb += self.abandons.valid.eq((was_abandoned_q & self.busy_ids[:each]).any())
+
+        # The bits. What a decision sets prevails over what happened to its context in the same clock. A wait for a
+        # buffer does not expire here.
         in_turn = self.visited_in_turn
-        m.d.sync += self.is_aborted.eq(self.is_aborted | self.do_mark)
-        with m.If(of(self.pending & self.is_aborted, in_turn)):
-            m.d.sync += of(wants_judge_q, in_turn).eq(1)
-        with m.If(self.do_wake):
-            m.d.sync += of(self.is_promised, self.wake_context).eq(0)
-        # A wait for a buffer ends otherwise.
-        with m.If(self.do_expire & ~of(self.is_promised, self.expired_context)):
-            m.d.sync += [of(is_expired_q, self.expired_context).eq(1), of(wants_judge_q, self.expired_context).eq(1)]
-        with m.If(is_late_now):
-            m.d.sync += [of(is_late_q, self.word_context).eq(1), of(wants_judge_q, self.word_context).eq(1)]
+        expires = self.do_expire & ~self.is_promised
+        m.d.sync += [
+            self.is_aborted.eq(
+                self.is_aborted
+                | self.do_mark
+                | Cat(self.start_was_aborted & (self.started_context == number) for number in range(each))
+            ),
+            is_expired_q.eq(is_expired_q | expires),
+        ]
+        for number in range(each):
+            is_called_off_in_turn = (in_turn == number) & calls_off_q[number]
+            is_late_here = is_late_now_q & (late_context_q == number)
+            with m.If(is_called_off_in_turn | expires[number] | is_late_here):
+                m.d.sync += wants_judge_q[number].eq(1)
+            with m.If(is_late_here):
+                m.d.sync += is_late_q[number].eq(1)
+            with m.If(self.do_wake & (self.wake_context == number)):
+                m.d.sync += self.is_promised[number].eq(0)
         with m.If(self.do_settle):
             m.d.sync += [
                 of(is_first_q, context).eq(0),
@@ -346,7 +416,7 @@ class Decision(wiring.Component):
                 of(self.is_waiting, start).eq(0),
                 of(self.is_promised, start).eq(0),
                 of(self.has_ended, start).eq(0),
-                of(self.is_aborted, start).eq(self.start_is_aborted),
+                of(self.is_aborted, start).eq(0),
                 of(self.deletes_by_register, start).eq(self.start_is_delete),
             ]
         return m

@@ -70,37 +70,50 @@ class Deletes(wiring.Component):
 
         counts = data.StructLayout({"answered": COUNT_BITS, "deleted": COUNT_BITS})
         m.submodules.counts = memory = LutMemory(shape=counts, depth=contexts, readers=2)
-        is_fresh_q = Signal(contexts)
-        # Whose answer it is was read from the queue a clock before.
-        answered_q = Signal()
-        found_q = Signal()
-        context_q = Signal.like(self.context)
+        # Nothing was answered to this context, nothing was counted: the one a clock before the other.
+        is_fresh_q, is_uncounted_q = (Signal(contexts, name=name) for name in ("is_fresh_q", "is_uncounted_q"))
+        # Whose answer it is was read from the queue a clock before; whether it is the first is looked up; it counts.
+        answered_q, counted_q, found_q, counts_found_q = (
+            Signal(name=name) for name in ("answered_q", "counted_q", "found_q", "counts_found_q")
+        )
+        context_q, counted_context_q = (
+            Signal.like(self.context, name=name) for name in ("context_q", "counted_context_q")
+        )
+        is_first_q = Signal()
         before = Signal(counts)
-        is_fresh = is_fresh_q.bit_select(context_q, 1)
         m.d.sync += [
             answered_q.eq(self.delete_answers.valid),
             found_q.eq(self.delete_answers.payload.found),
             context_q.eq(self.answered_context),
+            counted_q.eq(answered_q),
+            counts_found_q.eq(found_q),
+            counted_context_q.eq(context_q),
+            is_first_q.eq(is_fresh_q.bit_select(context_q, 1)),
         ]
         m.d.comb += [
-            memory.read_addresses[0].eq(context_q),
-            before.eq(Mux(is_fresh, 0, memory.read_data[0])),
-            memory.do_write.eq(answered_q),
-            memory.write_address.eq(context_q),
+            memory.read_addresses[0].eq(counted_context_q),
+            before.eq(Mux(is_first_q, 0, memory.read_data[0])),
+            memory.do_write.eq(counted_q),
+            memory.write_address.eq(counted_context_q),
             memory.write_data.answered.eq(before.answered + 1),
-            memory.write_data.deleted.eq(before.deleted + found_q),
+            memory.write_data.deleted.eq(before.deleted + counts_found_q),
             memory.read_addresses[1].eq(self.shown_context),
         ]
-        is_shown_fresh = is_fresh_q.bit_select(self.shown_context, 1)
+        is_shown_fresh = is_uncounted_q.bit_select(self.shown_context, 1)
         shown = memory.read_data[1]
         m.d.comb += [
             self.shown_answered.eq(Mux(is_shown_fresh, 0, shown.answered)),
             self.shown_deleted.eq(Mux(is_shown_fresh, 0, shown.deleted)),
         ]
         with m.If(answered_q):
-            m.d.sync += is_fresh.eq(0)
+            m.d.sync += is_fresh_q.bit_select(context_q, 1).eq(0)
+        with m.If(counted_q):
+            m.d.sync += is_uncounted_q.bit_select(counted_context_q, 1).eq(0)
         with m.If(self.do_start):
-            m.d.sync += is_fresh_q.bit_select(self.start_context, 1).eq(1)
+            m.d.sync += [
+                is_fresh_q.bit_select(self.start_context, 1).eq(1),
+                is_uncounted_q.bit_select(self.start_context, 1).eq(1),
+            ]
         return m
 
     def _add_queue(self, m: Module) -> None:

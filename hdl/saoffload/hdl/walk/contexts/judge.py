@@ -31,11 +31,12 @@ class Judge(wiring.Component):
     -------
     do_start, start_context, start_budget : In
         A walk begins. A budget of 0 means 2**32 - 1.
-    is_offered, is_void, is_question, offered_context, offered_abi, offered_address : In
-        An address to be judged. Clock 0. ``is_void``: not this one, after all. ``is_question``: it is about no context,
-        only ``check`` is asked.
-    is_from_lane, lane_next : In
-        Clock 0, clock 1: the address is this ``Next``, and not ``offered_address``.
+    is_offered, is_question, offered_context, offered_abi, offered_address : In
+        An address to be judged. Clock 0. ``is_question``: it is about no context, only ``check`` is asked.
+    is_from_lane, lane_has_next, lane_next : In
+        Clock 0, clock 1: the address is this ``Next``, and not ``offered_address``, or there is none.
+    is_void : In
+        Clock 1: it is not to be judged, after all.
     is_looking, looked_at, look_address : Out
         The context of clock 1, unless that is a question, and the address.
     is_first, is_delete : In
@@ -49,8 +50,8 @@ class Judge(wiring.Component):
     has_answer : Out
         Clock 3: ``is_allowed``, ``window`` and ``bus_address`` answer a question.
     is_allowed, window, bus_address : Out
-    can_be_read : Out
-        Nothing that the judge knows speaks against reading it.
+    is_right : Out
+        Nothing that the judge knows speaks against reading it, but for ``is_allowed``.
     is_null, is_misaligned, is_met, is_too_long : Out
         ``is_met``: it is the address saved last.
     do_settle : ``In(1)``
@@ -84,6 +85,7 @@ class Judge(wiring.Component):
                 "offered_abi": In(Abi),
                 "offered_address": In(LIST_ADDRESS_BITS),
                 "is_from_lane": In(1),
+                "lane_has_next": In(1),
                 "lane_next": In(LIST_ADDRESS_BITS),
                 "is_looking": Out(1),
                 "looked_at": Out(context),
@@ -101,7 +103,7 @@ class Judge(wiring.Component):
                 "is_allowed": Out(1),
                 "window": Out(range(max(2, config.windows))),
                 "bus_address": Out(config.address_width),
-                "can_be_read": Out(1),
+                "is_right": Out(1),
                 "is_null": Out(1),
                 "is_misaligned": Out(1),
                 "is_met": Out(1),
@@ -127,12 +129,12 @@ class Judge(wiring.Component):
 
         # Clock 1.
         asks_1_q, asks_2_q = Signal(), Signal()
-        is_from_lane_q = Signal()
+        is_offered_q, is_from_lane_q = Signal(), Signal()
         offered_q = Signal(LIST_ADDRESS_BITS)
         abi_1_q, abi_2_q = Signal(Abi), Signal(Abi)
         address = self.look_address
         m.d.sync += [
-            self.is_looking.eq(self.is_offered & ~self.is_question & ~self.is_void),
+            is_offered_q.eq(self.is_offered & ~self.is_question),
             asks_1_q.eq(self.is_question),
             self.looked_at.eq(self.offered_context),
             abi_1_q.eq(self.offered_abi),
@@ -140,6 +142,7 @@ class Judge(wiring.Component):
             offered_q.eq(self.offered_address),
         ]
         m.d.comb += [
+            self.is_looking.eq(is_offered_q & ~self.is_void & (self.lane_has_next | ~is_from_lane_q)),
             address.eq(Mux(is_from_lane_q, self.lane_next, offered_q)),
             self.check.address.eq(address),
             self.check.abi.eq(abi_1_q),
@@ -188,7 +191,7 @@ class Judge(wiring.Component):
             self.is_misaligned.eq(is_misaligned_q),
             self.is_met.eq(is_met),
             self.is_too_long.eq(is_too_long),
-            self.can_be_read.eq(self.check.is_allowed & ~(is_null | is_misaligned_q | is_met | is_too_long)),
+            self.is_right.eq(~(is_null | is_misaligned_q | is_met | is_too_long)),
             is_first_q.eq(self.is_first),
             is_delete_q.eq(self.is_delete),
             ordinal_q.eq(ordinal_2_q),

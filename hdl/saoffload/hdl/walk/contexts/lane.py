@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.layouts import LIST_ADDRESS_BITS, WIDE_HANDLE_BITS, WORD_DATA_BITS, Abi
+from saoffload.hdl.layouts import LIST_ADDRESS_BITS, WIDE_HANDLE_BITS, Abi
 from saoffload.hdl.lut_memory import LutMemory
 
 #: First word of a node: type 0x80, revision 1, and the size of the structure in the upper half.
@@ -30,14 +30,17 @@ class Lane(wiring.Component):
 
     Members
     -------
+    arrives, arriving_id, arriving_is_last : In
+        A word comes, of a read with this ID, perhaps for nobody; it is the last.
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
-        Words of lines (``is_line``) are not looked at.
+        That word, a clock later, if it is for somebody. Words of lines are not looked at.
     do_ask, ask_context, ask_address, ask_abi : In
         A node was asked for: nothing is known of it. ``ask_address`` is its place in its page.
     next_is_coming, next_context, next_abi : Out
-        The word of this clock holds the ``Next`` of that context's node.
-    has_word, context : Out
-        A clock after the word: what follows is about it.
+        The word that arrives in this clock should hold the ``Next`` of that context's node. A guess, wrong for a word
+        that is for nobody, and for nodes in two parts: ``has_next`` tells.
+    context : Out
+        A clock after the word's arrival: what follows is about it.
     has_next, next : Out
         It held this ``Next``.
     has_handle, handle : Out
@@ -49,9 +52,11 @@ class Lane(wiring.Component):
     word_failed : Out
         It failed.
     failed : ``Out(contexts)``
-        Of each context: a word of its node failed, as known a clock after its ``has_word``.
+        Of each context: a word of its node failed, as known a clock later.
+    has_header, header_context, header_is_bad : Out
+        Two clocks after its arrival: the word held the header, which is not that of its ABI.
     is_bad : ``Out(contexts)``
-        Of each context: the header is not that of its ABI, a clock after the header's ``has_word``.
+        Of each context: that of the last header, a clock later.
     """
 
     beats: stream.Interface
@@ -61,6 +66,9 @@ class Lane(wiring.Component):
         context = range(max(2, config.contexts))
         super().__init__(
             {
+                "arrives": In(1),
+                "arriving_id": In(config.id_width),
+                "arriving_is_last": In(1),
                 "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
                 "do_ask": In(1),
                 "ask_context": In(context),
@@ -69,7 +77,6 @@ class Lane(wiring.Component):
                 "next_is_coming": Out(1),
                 "next_context": Out(context),
                 "next_abi": Out(Abi),
-                "has_word": Out(1),
                 "context": Out(context),
                 "has_next": Out(1),
                 "next": Out(LIST_ADDRESS_BITS),
@@ -80,6 +87,9 @@ class Lane(wiring.Component):
                 "is_part_over": Out(1),
                 "word_failed": Out(1),
                 "failed": Out(config.contexts),
+                "has_header": Out(1),
+                "header_context": Out(context),
+                "header_is_bad": Out(1),
                 "is_bad": Out(config.contexts),
             }
         )
@@ -92,76 +102,93 @@ class Lane(wiring.Component):
         kind = data.StructLayout({"is_x86": 1, "is_odd": 1})
         m.submodules.kinds = kinds = LutMemory(shape=kind, depth=contexts)
         m.submodules.positions = positions = LutMemory(shape=2, depth=contexts)
+        m.submodules.guesses = guesses = LutMemory(shape=2, depth=contexts)
         is_fresh_q = Signal(contexts)
 
-        # As the word comes.
-        is_demand = self.beats.valid & ~is_line(self._config, beat.id)
-        context = beat.id[: len(self.context)]
-        found = kinds.read_data[0]
-        position = Signal(2)
-        is_end = Signal()
-        holds_next = Signal()
+        # As the word arrives. Its number in its read is guessed from the words before it, whoever they were for.
+        arriving = self.arriving_id[: len(self.context)]
+        is_demand = self.arrives & ~is_line(self._config, self.arriving_id)
+        found, guess = kinds.read_data[0], guesses.read_data[0]
         m.d.comb += [
             kinds.do_write.eq(self.do_ask),
             kinds.write_address.eq(self.ask_context),
             kinds.write_data.is_x86.eq(self.ask_abi == Abi.X86),
             kinds.write_data.is_odd.eq(self.ask_address[2]),
-            kinds.read_addresses[0].eq(context),
-            positions.read_addresses[0].eq(context),
-            position.eq(positions.read_data[0] & (~is_fresh_q.bit_select(context, 1)).replicate(2)),
-            positions.do_write.eq(is_demand),
-            positions.write_address.eq(context),
-            positions.write_data.eq(position + 1),
-            is_end.eq(position == Mux(found.is_x86, 1, 2)),
-            holds_next.eq(position == Mux(found.is_x86 & ~found.is_odd, 0, 1)),
-            self.next_is_coming.eq(is_demand & holds_next),
-            self.next_context.eq(context),
+            kinds.read_addresses[0].eq(arriving),
+            guesses.read_addresses[0].eq(arriving),
+            guesses.do_write.eq(is_demand),
+            guesses.write_address.eq(arriving),
+            guesses.write_data.eq(Mux(self.arriving_is_last, 0, guess + 1)),
+            positions.read_addresses[0].eq(arriving),
+            self.next_is_coming.eq(is_demand & (guess == Mux(found.is_x86 & ~found.is_odd, 0, 1))),
+            self.next_context.eq(arriving),
             self.next_abi.eq(Mux(found.is_x86, Abi.X86, Abi.X64)),
         ]
-        with m.If(is_demand):
-            m.d.sync += is_fresh_q.bit_select(context, 1).eq(0)
+
+        # A clock later the number is known: as it was looked up, or that of the word before plus 1.
+        has_word = self.beats.valid & ~is_line(self._config, beat.id)
+        kind_q = Signal(kind)
+        next_is_high_q = Signal()
+        looked_up_q, following_q = Signal(2), Signal(2)
+        follows_q = Signal()
+        position = Signal(2)
+        is_end, holds_next = Signal(), Signal()
+        m.d.sync += [
+            kind_q.eq(found),
+            next_is_high_q.eq(found.is_x86 & ~found.is_odd),
+            looked_up_q.eq(positions.read_data[0] & (~is_fresh_q.bit_select(arriving, 1)).replicate(2)),
+            follows_q.eq(has_word & (self.context == arriving)),
+            following_q.eq(position + 1),
+        ]
+        m.d.comb += [
+            self.context.eq(beat.id[: len(self.context)]),
+            position.eq(Mux(follows_q, following_q, looked_up_q)),
+            positions.do_write.eq(has_word),
+            positions.write_address.eq(self.context),
+            positions.write_data.eq(position + 1),
+            is_end.eq(position == Mux(kind_q.is_x86, 1, 2)),
+            holds_next.eq(position == Mux(kind_q.is_x86 & ~kind_q.is_odd, 0, 1)),
+        ]
+        with m.If(has_word):
+            m.d.sync += is_fresh_q.bit_select(self.context, 1).eq(0)
         with m.If(self.do_ask):
             m.d.sync += is_fresh_q.bit_select(self.ask_context, 1).eq(1)
 
-        # A clock later.
-        data_q = Signal(WORD_DATA_BITS)
-        kind_q = Signal(kind)
-        holds_next_q, holds_header_q, is_end_q, has_failed_q, is_final_q = (
-            Signal(name=name) for name in ("holds_next_q", "holds_header_q", "is_end_q", "has_failed_q", "is_final_q")
-        )
-        m.d.sync += [
-            self.has_word.eq(is_demand),
-            self.context.eq(context),
-            data_q.eq(beat.data),
-            kind_q.eq(found),
-            holds_next_q.eq(holds_next),
-            holds_header_q.eq(position == 0),
-            is_end_q.eq(is_end),
-            has_failed_q.eq(beat.failed),
-            is_final_q.eq(beat.is_final),
-        ]
-        low_q, high_q = data_q[:32], data_q[32:]
+        low, high = beat.data[:32], beat.data[32:]
         failed = self.failed.bit_select(self.context, 1)
-        has_failed = failed | has_failed_q
+        has_failed = failed | beat.failed
         m.d.comb += [
-            self.has_next.eq(self.has_word & holds_next_q),
-            self.next.eq(next_of(low_q, high_q, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
-            self.has_handle.eq(self.has_word & is_end_q),
-            self.handle.eq(handle_of(low_q, high_q, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
-            self.is_end_over.eq(self.has_word & is_final_q & is_end_q),
-            self.is_over.eq(self.has_word & is_final_q & (is_end_q | has_failed)),
-            self.is_part_over.eq(self.has_word & is_final_q & ~is_end_q & ~has_failed),
-            self.word_failed.eq(self.has_word & has_failed_q),
+            self.has_next.eq(has_word & holds_next),
+            self.next.eq(Cat(Mux(next_is_high_q, high, low), high & (~kind_q.is_x86).replicate(32))),
+            self.has_handle.eq(has_word & is_end),
+            self.handle.eq(handle_of(low, high, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
+            self.is_end_over.eq(has_word & beat.is_final & is_end),
+            self.is_over.eq(has_word & beat.is_final & (is_end | has_failed)),
+            self.is_part_over.eq(has_word & beat.is_final & ~is_end & ~has_failed),
+            self.word_failed.eq(has_word & beat.failed),
         ]
-        header = Mux(kind_q.is_x86 & kind_q.is_odd, high_q, low_q)
-        is_header_bad = header != Mux(kind_q.is_x86, X86_HEADER, X64_HEADER)
-        with m.If(self.has_word):
-            with m.If(has_failed_q):
-                m.d.sync += failed.eq(1)
-            with m.If(holds_header_q):
-                m.d.sync += self.is_bad.bit_select(self.context, 1).eq(is_header_bad)
+        with m.If(self.word_failed):
+            m.d.sync += failed.eq(1)
         with m.If(self.do_ask):
             m.d.sync += self.failed.bit_select(self.ask_context, 1).eq(0)
+
+        # Headers are compared in parts: the words of both ABIs that hold one differ in one half of it only.
+        header_q = Signal(2)
+        low_bits, size_bits = slice(0, 16), slice(16, 32)
+        header = Mux(kind_q.is_x86 & kind_q.is_odd, high, low)
+        m.d.sync += [
+            self.has_header.eq(has_word & (position == 0)),
+            self.header_context.eq(self.context),
+            header_q.eq(
+                Cat(
+                    header[low_bits] != X64_HEADER & 0xFFFF,
+                    header[size_bits] != Mux(kind_q.is_x86, X86_HEADER >> 16, X64_HEADER >> 16),
+                )
+            ),
+        ]
+        m.d.comb += self.header_is_bad.eq(header_q.any())
+        with m.If(self.has_header):
+            m.d.sync += self.is_bad.bit_select(self.header_context, 1).eq(self.header_is_bad)
         return m
 
 

@@ -37,6 +37,8 @@ class LineBuffer(wiring.Component):
         This address of this context is judged.
     is_judged, context, address, window, do_ask, judged_is_mine : In
         Two clocks later; ``judged_is_mine``: it came from here.
+    check_window : In
+        A clock before that: ``window``.
     has_node : Out
         In that clock: the node there comes from here, if it is asked for.
     abi : Out
@@ -50,6 +52,8 @@ class LineBuffer(wiring.Component):
         A node that was promised will not come from here; it is taken back in the clock of ``do_give_up``.
     is_alone, busy_ids, has_question, question, question_is_taken, has_answer, is_allowed, bus_address, lines :
         See :class:`.LineFetch`.
+    may_abandon : Out
+        No other buffer may abandon a line in this clock.
     abandons : ``Out(stream of layouts.abandoned_read)``
         Lines that took too long.
     """
@@ -79,6 +83,7 @@ class LineBuffer(wiring.Component):
                 "context": In(context),
                 "address": In(LIST_ADDRESS_BITS),
                 "window": In(window),
+                "check_window": In(window),
                 "do_ask": In(1),
                 "judged_is_mine": In(1),
                 "has_node": Out(1),
@@ -103,6 +108,7 @@ class LineBuffer(wiring.Component):
                 "is_allowed": In(1),
                 "bus_address": In(config.address_width),
                 "lines": Out(stream.Signature(layouts.read_request(config))),
+                "may_abandon": Out(1),
                 "abandons": Out(stream.Signature(layouts.abandoned_read(config))),
             }
         )
@@ -137,7 +143,8 @@ class LineBuffer(wiring.Component):
         ]
         m.d.comb += [
             tags.do_clear.eq(~self.has_owner),
-            reader.do_stop.eq(~self.has_owner | do_take_back),
+            # Nothing is read for an owner that is lost.
+            reader.do_stop.eq(~self.has_owner),
             do_take_back.eq(self.has_owner & ~self.is_wanted & ~is_asked_q & ~is_mine),
             reader.is_x86.eq(is_x86_q),
             self.abi.eq(Mux(is_x86_q, Abi.X86, Abi.X64)),
@@ -150,17 +157,18 @@ class LineBuffer(wiring.Component):
         is_for_me = (beat.id ^ line_id(config, self._number))[place_bits:] == 0
         is_kept = self.beats.valid & is_for_me
         # A word counts a clock after it can be read: the tags are asked a clock after a node is read on trust.
+        is_kept_q, is_final_q = Signal(), Signal()
         m.d.sync += [
-            tags.do_fill.eq(is_kept),
-            tags.fill_place.eq(filled),
-            tags.fill_number.eq(beat.number),
-            tags.fill_is_final.eq(beat.is_final),
-        ]
-        m.d.comb += [
+            is_kept_q.eq(is_kept),
+            is_final_q.eq(beat.is_final),
             reader.do_write.eq(is_kept & tags.is_awaited.bit_select(filled, 1)),
             reader.write_place.eq(Cat(beat.number[:WORD_BITS], filled)),
             reader.write_data.eq(beat.data),
             reader.write_failed.eq(beat.failed),
+            tags.do_fill.eq(is_kept_q),
+            tags.fill_place.eq(reader.write_place[WORD_BITS:]),
+            tags.fill_number.eq(reader.write_place[:WORD_BITS]),
+            tags.fill_is_final.eq(is_final_q),
         ]
 
         # Nodes go out.
@@ -173,7 +181,8 @@ class LineBuffer(wiring.Component):
             tags.place_last_word.eq(words_behind_first(is_x86_q)),
             reader.place_is_whole.eq(tags.place_is_whole),
             reader.is_decided.eq(self.is_judged & self.judged_is_mine),
-            has_node.eq(is_mine & tags.is_here & (tags.window == self.window)),
+            tags.checked_window.eq(self.check_window),
+            has_node.eq(is_mine & tags.is_here),
             self.has_node.eq(has_node),
             reader.do_start.eq(has_node & self.do_ask),
             reader.start_is_whole.eq(tags.is_whole),
@@ -211,14 +220,20 @@ class LineBuffer(wiring.Component):
         new = fetch.probe[:place_bits]
         # A node whose first word is one of a line's last two may have words in the next line.
         may_cross = reader.place[1:WORD_BITS].all()
-        is_in_use = is_asked_q & ((new == used) | (may_cross & (new == (used + 1)[:place_bits])))
+        # What is in use was found out a clock before, so a node that is another one than was read on trust needs care.
+        is_used_q, was_elsewhere_q = Signal(), Signal()
+        m.d.sync += [
+            is_used_q.eq((new == used) | (may_cross & (new == (used + 1)[:place_bits]))),
+            was_elsewhere_q.eq(reader.is_elsewhere),
+        ]
+        is_in_use = (is_asked_q & is_used_q) | reader.is_elsewhere | was_elsewhere_q
         m.d.comb += [
             fetch.is_alone.eq(self.is_alone),
             fetch.do_move.eq(is_mine & self.do_ask),
             fetch.line.eq(self.address[9:]),
             fetch.window.eq(self.window),
             # What was looked for is not given away before the decision about it.
-            fetch.may_allocate.eq(~is_weighed & ~is_mine & ~is_in_use),
+            fetch.may_allocate.eq(~was_looking_q & ~was_weighed_q & ~is_in_use),
             fetch.busy_ids.eq(self.busy_ids),
             self.has_question.eq(fetch.has_question),
             self.question.eq(fetch.question),
@@ -237,10 +252,11 @@ class LineBuffer(wiring.Component):
         ]
 
         # A line that takes too long is abandoned, with the ID of its place, if it is on the bus. Which one that is has
-        # been known for a while when it is given up.
+        # been known for a while when it is given up; it is dropped a clock later.
         behind = Signal(place_bits)
         late_q, abandoned_q = Signal(place_bits), Signal(place_bits)
-        is_late_awaited_q, must_abandon_q = Signal(), Signal()
+        is_late_awaited_q, must_drop_q = Signal(), Signal()
+        must_abandon_q = Signal(config.lines)
         is_abandoned = Signal()
         m.d.sync += [
             late_q.eq(Mux(tags.is_awaited.bit_select(used, 1), used, behind)),
@@ -249,13 +265,19 @@ class LineBuffer(wiring.Component):
         m.d.comb += [
             behind.eq(used + 1),
             is_abandoned.eq(self.do_give_up & is_late_q & is_late_awaited_q),
-            self.abandons.valid.eq(must_abandon_q & self.busy_ids.bit_select(abandoned_q, 1)),
+            self.abandons.valid.eq((must_abandon_q & self.busy_ids).any()),
             self.abandons.payload.id.eq(line_id(config, self._number) | abandoned_q),
-            tags.do_drop.eq(fetch.do_drop | is_abandoned),
-            tags.drop_place.eq(Mux(is_abandoned, late_q, new)),
+            # Nothing else is dropped meanwhile: the buffer still has its owner.
+            tags.do_drop.eq(fetch.do_drop | must_drop_q),
+            tags.drop_place.eq(Mux(must_drop_q, abandoned_q, new)),
         ]
+        m.d.sync += must_drop_q.eq(is_abandoned)
         with m.If(is_abandoned):
-            m.d.sync += [must_abandon_q.eq(1), abandoned_q.eq(late_q)]
+            m.d.sync += [
+                self.may_abandon.eq(1),
+                must_abandon_q.eq(Cat(late_q == place for place in range(config.lines))),
+                abandoned_q.eq(late_q),
+            ]
         with m.Elif(self.abandons.ready | ~self.abandons.valid):
-            m.d.sync += must_abandon_q.eq(0)
+            m.d.sync += [self.may_abandon.eq(0), must_abandon_q.eq(0)]
         return m

@@ -1,6 +1,6 @@
 """Which lines a line buffer reads: the one that is wanted, the rest of its page, or those the walk will come to."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,6 +18,8 @@ LINES_PER_PAGE = 8
 LAST_NODE = 512 - 24
 KEPT_BEHIND = 3
 SHARED_AHEAD = 2
+PARTS = 3
+"""Of a comparison of lines."""
 
 
 class Course(enum.Enum, shape=2):
@@ -62,6 +64,7 @@ class LineFetch(wiring.Component):
     has_answer, is_allowed, answer_window, bus_address : In
         The judgement, three clocks after it was taken.
     lines : ``Out(stream of layouts.read_request)``
+        ``ready`` comes a clock after the request was taken, with or without ``valid``.
     """
 
     lines: stream.Interface
@@ -126,16 +129,15 @@ class LineFetch(wiring.Component):
             request.id.eq(line_id(config, self._number) | place),
         ]
 
+        # A register of their own for states that others wait for.
+        flags = {"ASK": self.has_question, "ALLOCATE": Signal(), "REQUEST": Signal(), "ADVANCE": Signal()}
+
+        def go(state: str) -> None:
+            m.next = state
+            m.d.sync += [flag.eq(name == state) for name, flag in flags.items()]
+
         def go_on() -> None:
-            m.d.sync += left_q.eq(left_q - 1)
-            with m.Switch(walked_q):
-                with m.Case(Course.UP):
-                    m.d.sync += candidate_q.eq(candidate_q + 1)
-                with m.Case(Course.DOWN):
-                    m.d.sync += candidate_q.eq(candidate_q - 1)
-                with m.Default():
-                    m.d.sync += candidate_q[:3].eq(candidate_q[:3] + 1)
-            m.next = "CHOOSE"
+            go("ADVANCE")
 
         with m.FSM():
             with m.State("CHOOSE"):
@@ -153,56 +155,70 @@ class LineFetch(wiring.Component):
                             m.d.sync += left_q.eq(LINES_PER_PAGE - 1)
                         with m.Default():
                             m.d.sync += left_q.eq(ahead)
-                    m.next = "PROBE"
+                    go("PROBE")
                 with m.Elif(~self.has_owner):
                     m.d.sync += left_q.eq(-1)
                 with m.Elif(~left_q[-1]):
-                    m.next = "COMPARE"
+                    go("COMPARE")
             with m.State("PROBE"):
-                m.next = "COMPARE"
+                go("COMPARE")
             with m.State("COMPARE"):
                 m.d.sync += is_high_q.eq(0)
-                m.next = "LOOK"
+                go("LOOK")
             with m.State("LOOK"):
                 with m.If(self.probe_is_held | self.probe_is_busy | is_id_busy_q):
                     go_on()
                 with m.Elif(~self.has_owner):
                     m.d.sync += left_q.eq(-1)
-                    m.next = "CHOOSE"
+                    go("CHOOSE")
                 with m.Else():
-                    m.next = "ASK"
+                    go("ASK")
             with m.State("ASK"):
-                m.d.comb += self.has_question.eq(1)
                 with m.If(self.question_is_taken):
-                    m.next = "HEAR"
+                    go("HEAR")
             with m.State("HEAR"):
                 with m.If(~is_high_q):
                     m.d.sync += request.address.eq(Cat(Const(0, 9), self.bus_address[9:]))
                 with m.If(self.has_answer):
-                    m.next = "DECIDE"
+                    go("DECIDE")
             with m.State("DECIDE"):
                 with m.If(~is_good_q):
                     go_on()
                 with m.Elif(~is_high_q):
                     m.d.sync += is_high_q.eq(1)
-                    m.next = "ASK"
+                    go("ASK")
                 with m.Else():
-                    m.next = "ALLOCATE"
+                    go("ALLOCATE")
             with m.State("ALLOCATE"):
                 with m.If(~self.has_owner | must_restart_q):
                     m.d.sync += left_q.eq(-1)
-                    m.next = "CHOOSE"
+                    go("CHOOSE")
                 with m.Elif(self.may_allocate):
-                    m.d.comb += self.do_allocate.eq(1)
-                    m.next = "REQUEST"
+                    go("REQUEST")
             with m.State("REQUEST"):
-                m.d.comb += [self.lines.valid.eq(self.has_owner), self.do_drop.eq(~self.has_owner)]
                 with m.If(self.lines.ready | ~self.has_owner):
                     go_on()
+            with m.State("ADVANCE"):
+                go("CHOOSE")
+        with m.If(flags["ADVANCE"]):
+            m.d.sync += left_q.eq(left_q - 1)
+            with m.Switch(walked_q):
+                with m.Case(Course.UP):
+                    m.d.sync += candidate_q.eq(candidate_q + 1)
+                with m.Case(Course.DOWN):
+                    m.d.sync += candidate_q.eq(candidate_q - 1)
+                with m.Default():
+                    m.d.sync += candidate_q[:3].eq(candidate_q[:3] + 1)
+        is_wanted = self.has_owner & ~must_restart_q
+        m.d.comb += [
+            self.do_allocate.eq(flags["ALLOCATE"] & is_wanted & self.may_allocate),
+            self.lines.valid.eq(flags["REQUEST"] & self.has_owner),
+            self.do_drop.eq(flags["REQUEST"] & ~self.has_owner & ~self.lines.ready),
+        ]
         return m
 
     def _add_course(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
-        """Where the walk is and where it seems to go. A move shows three clocks after it, at most."""
+        """Where the walk is and where it seems to go. A move shows five clocks after it, at most."""
         # The lines beside the one where the walk is are kept, so that a move is two comparisons and no addition.
         here_q, above_q, below_q, line_q = (
             Signal(LINE_BITS, name=name) for name in ("here_q", "above_q", "below_q", "line_q")
@@ -210,57 +226,82 @@ class LineFetch(wiring.Component):
         window_q = Signal.like(self.window)
         moved_window_q = Signal.like(self.window)
         has_been_here_q = Signal()
-        has_moved_q, is_compared_q = Signal(), Signal()
-        is_same_q, is_above_q, is_below_q, is_in_page_q = (
-            Signal(name=name) for name in ("is_same_q", "is_above_q", "is_below_q", "is_in_page_q")
+        has_moved_q, is_compared_q, is_joined_q, is_weighed_q = (
+            Signal(name=name) for name in ("has_moved_q", "is_compared_q", "is_joined_q", "is_weighed_q")
+        )
+        is_other_q, is_above_q, is_below_q, is_in_page_q = (
+            Signal(name=name) for name in ("is_other_q", "is_above_q", "is_below_q", "is_in_page_q")
         )
         belief_q = Signal(range(-MOST_BELIEF, MOST_BELIEF + 1))
         course_q = Signal(Course)
         must_restart_q = Signal()
 
+        # Compared in parts, joined, weighed: a clock each. Moves are three clocks apart at least.
+        page_parts_q, same_parts_q, above_parts_q, below_parts_q = (
+            Signal(PARTS, name=name) for name in ("page_parts_q", "same_parts_q", "above_parts_q", "below_parts_q")
+        )
         m.d.sync += [
             has_moved_q.eq(self.do_move),
             is_compared_q.eq(has_moved_q),
-            is_same_q.eq(line_q == here_q),
-            is_above_q.eq(line_q == above_q),
-            is_below_q.eq(line_q == below_q),
-            is_in_page_q.eq(line_q[3:] == here_q[3:]),
+            same_parts_q.eq(_parts(line_q, here_q)),
+            above_parts_q.eq(_parts(line_q, above_q)),
+            below_parts_q.eq(_parts(line_q, below_q)),
+            page_parts_q.eq(_parts(line_q[3:], here_q[3:])),
+            is_joined_q.eq(is_compared_q),
+            is_other_q.eq(~(has_been_here_q & same_parts_q.all())),
+            is_above_q.eq(above_parts_q.all()),
+            is_below_q.eq(below_parts_q.all()),
+            is_in_page_q.eq(page_parts_q.all() & has_been_here_q),
         ]
         with m.If(self.do_move):
             m.d.sync += [line_q.eq(self.line), moved_window_q.eq(self.window)]
+        # Steps up less steps down.
         belief = Signal.like(belief_q)
-        m.d.comb += belief.eq(belief_q)
         with m.If(~has_been_here_q):
             m.d.comb += belief.eq(0)
         with m.Elif(is_above_q):
-            with m.If(belief_q != MOST_BELIEF):
-                m.d.comb += belief.eq(belief_q + 1)
+            m.d.comb += belief.eq(Mux(belief_q == MOST_BELIEF, MOST_BELIEF, belief_q + 1))
         with m.Elif(is_below_q):
-            with m.If(belief_q != -MOST_BELIEF):
-                m.d.comb += belief.eq(belief_q - 1)
-        with m.Else():
-            m.d.comb += belief.eq(0)
-        with m.If(is_compared_q & ~(has_been_here_q & is_same_q)):
+            m.d.comb += belief.eq(Mux(belief_q == -MOST_BELIEF, -MOST_BELIEF, belief_q - 1))
+        is_page_q = Signal()
+        with m.If(is_joined_q & is_other_q):
             m.d.sync += [
                 belief_q.eq(belief),
+                is_page_q.eq(is_in_page_q),
                 here_q.eq(line_q),
                 above_q.eq(line_q + 1),
                 below_q.eq(line_q - 1),
                 window_q.eq(moved_window_q),
                 has_been_here_q.eq(1),
-                must_restart_q.eq(1),
             ]
-            with m.If(belief >= BELIEF):
+        m.d.sync += is_weighed_q.eq(is_joined_q & is_other_q)
+        with m.If(is_weighed_q):
+            m.d.sync += must_restart_q.eq(1)
+            with m.If(belief_q >= BELIEF):
                 m.d.sync += course_q.eq(Course.UP)
-            with m.Elif(belief <= -BELIEF):
+            with m.Elif(belief_q <= -BELIEF):
                 m.d.sync += course_q.eq(Course.DOWN)
-            with m.Elif(is_in_page_q & has_been_here_q):
+            with m.Elif(is_page_q):
                 m.d.sync += course_q.eq(Course.PAGE)
             with m.Else():
                 m.d.sync += course_q.eq(Course.NONE)
         with m.If(~self.has_owner):
-            m.d.sync += [has_been_here_q.eq(0), has_moved_q.eq(0), is_compared_q.eq(0), must_restart_q.eq(0)]
+            m.d.sync += [
+                has_been_here_q.eq(0),
+                has_moved_q.eq(0),
+                is_compared_q.eq(0),
+                is_joined_q.eq(0),
+                is_weighed_q.eq(0),
+                must_restart_q.eq(0),
+            ]
         return course_q, must_restart_q, here_q, window_q
+
+
+def _parts(one: Value, other: Value) -> Value:
+    """Whether the parts of two lines are the same."""
+    same = ~(one ^ other)
+    size = -(-len(same) // PARTS)
+    return Value.cast(Cat(same[low : low + size].all() for low in range(0, len(same), size)))
 
 
 def line_id(config: EngineConfig, number: int) -> int:

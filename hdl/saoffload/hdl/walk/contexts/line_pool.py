@@ -33,6 +33,8 @@ class LinePool(wiring.Component):
         An address of a context is judged, not a question.
     is_judged, context, address, node_address, is_first, do_ask, do_end : In
         Two clocks later: what was decided.
+    check_window : In
+        A clock before that: the window.
     has_answer, is_allowed, window, bus_address : In
         In that clock, too: what the windows say. ``has_answer``: to a question.
     offers, offer_contexts, offer_abis, offer_addresses, offer_is_taken, offer_is_void, questions, ... : Out and In
@@ -44,11 +46,13 @@ class LinePool(wiring.Component):
         In the clock of ``is_judged``: the node asked for comes from a buffer.
     handle, handle_is_mine : Out
         A clock later: of the node that was decided.
-    is_expired, expired_context, is_aborted : In
-        Strobe, its context; of all contexts.
+    expires, is_aborted : ``In(contexts)``
+        Strobes: these have waited too long; they are aborted.
     gives_up, context_given_up, can_give_up : Out, Out, In
         Strobe in a clock of ``can_give_up``: the node that was promised to this context will not come from a buffer.
     is_alone : In
+    has_line : Out
+        A line was asked for that ``lines`` has not taken yet.
     abandons : ``Out(stream of layouts.abandoned_read)``
     """
 
@@ -89,19 +93,21 @@ class LinePool(wiring.Component):
                 "question_offers": Out(buffers),
                 "questions": Out(LIST_ADDRESS_BITS).array(buffers),
                 "question_is_taken": In(buffers),
+                "question_is_judged": In(buffers),
+                "check_window": In(range(max(2, config.windows))),
                 "has_node": Out(1),
                 "weighed_is_mine": Out(1),
                 "is_bad": Out(1),
                 "failed": Out(1),
                 "handle": Out(WIDE_HANDLE_BITS),
                 "handle_is_mine": Out(1),
-                "is_expired": In(1),
-                "expired_context": In(context),
+                "expires": In(each),
                 "is_aborted": In(each),
                 "gives_up": Out(1),
                 "context_given_up": Out(context),
                 "can_give_up": In(1),
                 "is_alone": In(1),
+                "has_line": Out(1),
                 "abandons": Out(stream.Signature(layouts.abandoned_read(config))),
             }
         )
@@ -130,40 +136,44 @@ class LinePool(wiring.Component):
             Cat(buffer.has_owner & (buffer.owner == number) for buffer in buffers).any()
             for number in range(config.contexts)
         )
-        has_found_q = Signal()
+        # Found, lent, seen to be lent: nobody is looked for until all that is over.
+        requests_q = Signal(config.contexts)
+        has_found_q, was_lent_q = Signal(), Signal()
         found_q = Signal.like(self.context)
-        can_lend = Signal()
-        m.d.comb += [turn.requests.eq(wants & ~is_served), turn.do_take.eq(has_found_q), turn.taken.eq(found_q)]
-        m.d.sync += [has_found_q.eq(turn.is_any & can_lend & ~has_found_q), found_q.eq(turn.index)]
-        m.d.comb += can_lend.eq(Cat(~buffer.has_owner for buffer in buffers).any())
+        can_lend_q = Signal()
+        m.d.sync += [
+            requests_q.eq(wants & ~is_served),
+            can_lend_q.eq(Cat(~buffer.has_owner for buffer in buffers).any()),
+            has_found_q.eq(turn.is_any & can_lend_q & ~has_found_q & ~was_lent_q),
+            was_lent_q.eq(has_found_q),
+            found_q.eq(turn.index),
+        ]
+        m.d.comb += [turn.requests.eq(requests_q), turn.do_take.eq(has_found_q), turn.taken.eq(found_q)]
         is_lent = Signal()
-        for buffer in buffers:
+        for number, buffer in enumerate(buffers):
             do_lend = has_found_q & ~buffer.has_owner & ~is_lent
             m.d.comb += [
                 buffer.do_lend.eq(do_lend),
                 buffer.lent_context.eq(found_q),
                 buffer.lent_abi.eq(Mux(self.abis_are_x86.bit_select(found_q, 1), Abi.X86, Abi.X64)),
             ]
+            is_wanted_q = Signal(name=f"is_wanted_{number}_q")
+            m.d.sync += is_wanted_q.eq(do_lend | wants.bit_select(buffer.owner, 1))
+            m.d.comb += buffer.is_wanted.eq(is_wanted_q)
             is_lent = is_lent | do_lend
 
         # Who an address came from, in the judge's three clocks, and who asked.
         mine_q = [Signal(len(buffers), name=f"mine_{clock}_q") for clock in range(1, 4)]
         asked_q = [Signal(len(buffers), name=f"asked_{clock}_q") for clock in range(1, 4)]
         m.d.sync += Cat(mine_q).eq(Cat(self.offer_is_taken, *mine_q[:-1]))
-        m.d.sync += Cat(asked_q).eq(Cat(self.question_is_taken, *asked_q[:-1]))
-
-        # Words of lines are in no hurry.
-        beats_q = Signal.like(self.beats.payload)
-        has_beat_q = Signal()
-        m.d.sync += [has_beat_q.eq(self.beats.valid), beats_q.eq(self.beats.payload)]
+        m.d.sync += Cat(asked_q).eq(Cat(self.question_is_judged, *asked_q[:-1]))
 
         is_free = self.can_give_up
         for number, buffer in enumerate(buffers):
             place = slice(line_id(config, number), line_id(config, number) + config.lines)
             m.d.comb += [
-                buffer.is_wanted.eq(wants.bit_select(buffer.owner, 1)),
-                buffer.beats.valid.eq(has_beat_q),
-                buffer.beats.payload.eq(beats_q),
+                buffer.beats.valid.eq(self.beats.valid),
+                buffer.beats.payload.eq(self.beats.payload),
                 buffer.busy_ids.eq(self.busy_ids[place]),
                 buffer.is_looking.eq(self.is_looking),
                 buffer.looked_at.eq(self.looked_at),
@@ -172,6 +182,7 @@ class LinePool(wiring.Component):
                 buffer.context.eq(self.context),
                 buffer.address.eq(self.address),
                 buffer.window.eq(self.window),
+                buffer.check_window.eq(self.check_window),
                 buffer.do_ask.eq(self.do_ask),
                 buffer.judged_is_mine.eq(mine_q[2][number]),
                 self.offers[number].eq(buffer.next_is_coming),
@@ -180,7 +191,7 @@ class LinePool(wiring.Component):
                 self.offer_addresses[number].eq(buffer.next_address),
                 self.offer_is_void[number].eq(buffer.next_is_void),
                 buffer.next_is_taken.eq(self.offer_is_taken[number]),
-                buffer.is_expired.eq(self.is_expired & (self.expired_context == buffer.owner)),
+                buffer.is_expired.eq(self.expires.bit_select(buffer.owner, 1)),
                 buffer.is_aborted.eq(self.is_aborted.bit_select(buffer.owner, 1)),
                 buffer.do_give_up.eq(buffer.must_give_up & is_free),
                 buffer.is_alone.eq(self.is_alone),
@@ -207,28 +218,31 @@ class LinePool(wiring.Component):
             self.context_given_up.eq(Mux(buffers[0].do_give_up, buffers[0].owner, buffers[-1].owner)),
         ]
 
-        # One line at a time, the buffers in turn; the same for what they abandon.
-        has_priority_q = Signal()
-        chosen = Signal()
+        # One line at a time, the buffers in turn, kept until it is taken; the same for what they abandon.
+        # Each is looked at in turn, and told a clock later that its line was taken.
+        line_q = Signal.like(self.lines.payload)
+        turn_q = Signal()
+        is_taken_q = Signal(len(buffers))
+        m.d.comb += [self.lines.valid.eq(self.has_line), self.lines.payload.eq(line_q)]
         if len(buffers) > 1:
-            m.d.comb += chosen.eq(
-                Mux(has_priority_q, ~buffers[0].lines.valid | buffers[1].lines.valid, ~buffers[0].lines.valid)
-            )
+            m.d.sync += turn_q.eq(~turn_q)
+        with m.If(self.lines.ready):
+            m.d.sync += self.has_line.eq(0)
+        m.d.sync += is_taken_q.eq(0)
         for number, buffer in enumerate(buffers):
-            with m.If(chosen == number):
-                m.d.comb += [
-                    self.lines.valid.eq(buffer.lines.valid),
-                    self.lines.payload.eq(buffer.lines.payload),
-                    buffer.lines.ready.eq(self.lines.ready),
+            m.d.comb += buffer.lines.ready.eq(is_taken_q[number])
+            with m.If((turn_q == number) & ~self.has_line):
+                m.d.sync += [
+                    self.has_line.eq(buffer.lines.valid),
+                    is_taken_q[number].eq(buffer.lines.valid),
+                    line_q.eq(buffer.lines.payload),
                 ]
-        with m.If(self.lines.valid & self.lines.ready):
-            m.d.sync += has_priority_q.eq(~chosen)
         first = buffers[0].abandons
         m.d.comb += first.ready.eq(self.abandons.ready)
         m.d.comb += [self.abandons.valid.eq(first.valid), self.abandons.payload.eq(first.payload)]
         if len(buffers) > 1:
             second = buffers[1].abandons
-            m.d.comb += second.ready.eq(self.abandons.ready & ~first.valid)
-            with m.If(~first.valid):
+            m.d.comb += second.ready.eq(self.abandons.ready & ~buffers[0].may_abandon)
+            with m.If(~buffers[0].may_abandon):
                 m.d.comb += [self.abandons.valid.eq(second.valid), self.abandons.payload.eq(second.payload)]
         return m

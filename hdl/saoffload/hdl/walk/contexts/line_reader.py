@@ -26,7 +26,8 @@ class LineReader(wiring.Component):
 
     ``Next`` comes first, because everything waits for it: it is judged while header and handle are read. In the clock
     after, its node is read on trust, whether its line is here or not; the decision about it comes two clocks later,
-    with the ``Next`` of the node that was read on trust: all that is forgotten unless that decision asks for it.
+    with the ``Next`` of the node that was read on trust: all that is forgotten a clock later unless that decision asks
+    for it.
 
     Parameters
     ----------
@@ -39,12 +40,15 @@ class LineReader(wiring.Component):
         A word comes into the buffer.
     is_x86 : In
         ABI of the list.
-    is_decided, do_start, start_is_whole, start_place, start_is_odd : In
+    is_decided, do_start, start_place, start_is_odd, start_is_whole : In
         Three clocks after a ``Next`` was taken: it is decided. ``do_start``: that node is asked for, from here;
-        ``start_is_whole``: its words are here. ``do_start`` comes without ``is_decided``, too, for a ``Next`` from
-        elsewhere.
+        ``start_is_whole``, a clock later: its words are here. ``do_start`` comes without ``is_decided``, too, for a
+        ``Next`` from elsewhere.
+    is_elsewhere : Out
+        A clock after ``do_start``: the node is another one than was read on trust, ``place`` is it from the next clock
+        on.
     place, place_is_whole : Out, In
-        The node asked for; whether its words are here, two clocks late. It is read once they are.
+        The node asked for; whether its words are here, three clocks late. It is read once they are.
     is_stuck : Out
         It waits for its words, and has waited for a clock at least.
     do_give_up : In
@@ -52,14 +56,14 @@ class LineReader(wiring.Component):
     do_stop : In
         Forget everything.
     next_is_coming, next_address, next_is_taken, next_is_void : Out, Out, In, Out
-        A ``Next``. If it is not taken its node is read again. ``next_is_void``, late in the clock: it was read on
-        trust, and is not wanted.
+        A ``Next``. If it is not taken its node is read again. ``next_is_void``, a clock later: it was read on trust,
+        and is not wanted.
     is_bad, failed : Out
         Two clocks after a ``Next`` was taken: the header is wrong; one of the three words failed.
     handle : Out
         A clock later.
 
-    3 clocks per node. The first ``Next`` comes 5 clocks after ``do_start``.
+    3 clocks per node. The first ``Next`` comes 7 clocks after ``do_start``.
     """
 
     def __init__(self, config: EngineConfig):
@@ -79,6 +83,7 @@ class LineReader(wiring.Component):
                 "start_is_odd": In(1),
                 "place": Out(place),
                 "place_is_whole": In(1),
+                "is_elsewhere": Out(1),
                 "is_stuck": Out(1),
                 "do_give_up": In(1),
                 "do_stop": In(1),
@@ -126,8 +131,6 @@ class LineReader(wiring.Component):
         with m.Elif(reads_handle_q):
             m.d.comb += [kind.eq(Kind.HANDLE), address.eq(handle_place_q)]
         m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(reads_header_q)]
-        with m.If(do_forget):
-            m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(0)]
         for step_q, before_kind, before_odd in (
             (steps[0], kind, is_odd),
             (steps[1], steps[0].kind, steps[0].is_odd),
@@ -160,48 +163,54 @@ class LineReader(wiring.Component):
         next_is_odd_q = Signal()
         next_first_place_q = Signal.like(self.place)
         m.d.sync += [
-            was_taken_q.eq(self.next_is_coming & self.next_is_taken & ~self.next_is_void),
+            was_taken_q.eq(self.next_is_coming & self.next_is_taken),
             next_place_q.eq(self.next_address[node_bits]),
             next_is_odd_q.eq(self.next_address[2]),
             next_first_place_q.eq(self.next_address[node_bits] + ~(self.is_x86 & ~self.next_address[2])),
         ]
-        is_trust_lost = Signal()
+        # What was decided is known a clock later.
+        is_trust_lost, is_restarting = Signal(), Signal()
+        was_decided_q, starts_q = Signal(), Signal()
+        start_place_q = Signal.like(self.place)
+        start_is_odd_q = Signal()
+        m.d.sync += [
+            was_decided_q.eq(self.is_decided),
+            starts_q.eq(self.do_start),
+            start_place_q.eq(self.start_place),
+            start_is_odd_q.eq(self.start_is_odd),
+        ]
         m.d.comb += [
-            is_trust_lost.eq(Mux(self.do_start, ~(self.is_decided & self.start_is_whole), self.is_decided)),
+            is_trust_lost.eq(Mux(starts_q, ~(was_decided_q & self.start_is_whole), was_decided_q)),
+            # A node that was read on trust and is not whole has its place already.
+            self.is_elsewhere.eq(starts_q & ~was_decided_q),
+            is_restarting.eq(starts_q & is_trust_lost),
             self.next_is_void.eq(is_trust_lost | self.do_stop),
+            do_forget.eq(self.next_is_void | (self.next_is_coming & ~self.next_is_taken)),
         ]
 
-        with m.FSM():
-            # Nothing is asked for, or what is asked for is being read.
-            with m.State("READ"):
-                with m.If(was_taken_q):
-                    begin(next_place_q, next_is_odd_q, next_first_place_q)
-                with m.If(is_trust_lost):
-                    m.d.comb += do_forget.eq(1)
-                    with m.If(self.do_start):
-                        m.d.sync += [self.place.eq(self.start_place), is_odd_q.eq(self.start_is_odd)]
-                        m.next = "WAIT"
-                with m.Elif(self.next_is_coming & ~self.next_is_taken):
-                    m.d.comb += do_forget.eq(1)
-                    m.next = "WAIT"
-            # Two clocks for the words to be looked at.
-            with m.State("WAIT"):
-                m.next = "LOOK"
-                with m.If(self.do_stop):
-                    m.next = "READ"
-            with m.State("LOOK"):
-                m.next = "CHECK"
-                with m.If(self.do_stop):
-                    m.next = "READ"
-            with m.State("CHECK"):
-                m.d.comb += self.is_stuck.eq(~self.place_is_whole)
-                with m.If(self.do_stop | self.do_give_up):
-                    m.next = "READ"
-                with m.Elif(self.place_is_whole):
-                    begin(self.place, is_odd_q, first_place_q)
-                    m.next = "READ"
-        with m.If(self.do_stop):
-            m.d.comb += do_forget.eq(1)
+        # A bit for each state: none is 1 while nothing is asked for, or what is asked for is being read. Three clocks
+        # for the words to be looked at; a `Next` that was not taken may turn out to be void in the first of them.
+        waits_q, looks_q, joins_q, checks_q = (
+            Signal(name=name) for name in ("waits_q", "looks_q", "joins_q", "checks_q")
+        )
+        is_at_rest = ~(waits_q | looks_q | joins_q | checks_q)
+        m.d.comb += self.is_stuck.eq(checks_q & ~self.place_is_whole)
+        m.d.sync += [
+            waits_q.eq(is_restarting | (is_at_rest & self.next_is_coming & ~self.next_is_taken & ~self.next_is_void)),
+            looks_q.eq(waits_q & ~self.next_is_void),
+            joins_q.eq(looks_q & ~self.do_stop),
+            checks_q.eq((joins_q | (self.is_stuck & ~self.do_give_up)) & ~self.do_stop),
+        ]
+        with m.If(was_taken_q):
+            begin(next_place_q, next_is_odd_q, next_first_place_q)
+        with m.If(checks_q):
+            m.d.comb += address.eq(first_place_q)
+            with m.If(self.place_is_whole & ~self.do_stop):
+                begin(self.place, is_odd_q, first_place_q)
+        with m.If(is_restarting):
+            m.d.sync += [self.place.eq(start_place_q), is_odd_q.eq(start_is_odd_q)]
+        with m.If(do_forget):
+            m.d.sync += [reads_header_q.eq(0), reads_handle_q.eq(0)]
 
         failed_q = Signal()
         header = Mux(self.is_x86 & out_step.is_odd, high, low)

@@ -14,7 +14,7 @@ LINE_BITS = LIST_ADDRESS_BITS - 9
 """Bits of the number of a line of 512 bytes."""
 WORD_BITS = 6
 """Bits of a word's place in its line."""
-PARTS = 3
+PARTS = 5
 """Of a comparison of tags."""
 
 
@@ -33,19 +33,22 @@ class LineTags(wiring.Component):
     -------
     address, last_word : In
         The node looked for, and how many words it has besides the first. Clock 0.
-    is_here, is_whole, window : Out
-        Clock 2, as things stood in clock 1. ``is_here``: its lines are here or on their way, both out of ``window``, or
-        were and are dead. ``is_whole``: its words are here.
+    checked_window : In
+        Clock 1: the window that it lies in.
+    is_here, is_whole : Out
+        Clock 2, as things stood in clock 1. ``is_here``: its lines are here or on their way, both out of that window,
+        or were and are dead. ``is_whole``: its words are here, told in clock 3.
     place, place_last_word : In
         A node's first word in the buffer, and the same again. Clock 0.
     place_is_whole, place_is_dead : Out
-        Clock 2, as things stood in clock 1: its words are here; some will never come.
+        Clock 3, as things stood in clock 1: its words are here; some will never come.
     probe : In
         The number of a line. Clock 0.
     probe_is_held, probe_is_busy : Out
         Clock 2: it is here or on its way; its place waits for the words of some line.
     do_allocate, line, line_window, before : In
         From now on the place of ``line`` waits for its words. ``before`` is ``line`` minus the lines of the buffer.
+        Both have stood for a clock at least.
     do_fill, fill_place, fill_number, fill_is_final : In
         This word of the line of this place comes. After the final one its place no longer waits.
     do_drop, drop_place : In
@@ -67,8 +70,8 @@ class LineTags(wiring.Component):
                 "address": In(LIST_ADDRESS_BITS),
                 "last_word": In(2),
                 "is_here": Out(1),
+                "checked_window": In(window),
                 "is_whole": Out(1),
-                "window": Out(window),
                 "place": In(self._place_bits + WORD_BITS),
                 "place_last_word": In(2),
                 "place_is_whole": Out(1),
@@ -103,7 +106,7 @@ class LineTags(wiring.Component):
         before_q = Signal(self._tag_bits)
 
         def extent(name: str, reader: int, first: Value, last_word: Value) -> "_Extent":
-            """Where a node of the clock before ends, how many words of its lines are here, and what may still come."""
+            """Where a node of the clock before ends, and, in the next, what is here of it and what may still come."""
             end, first_q, behind_q = (
                 Signal(bits, name=f"{name}_{what}")
                 for what, bits in (("end", WORD_BITS + 1), ("first_q", place_bits), ("behind_q", place_bits))
@@ -124,16 +127,21 @@ class LineTags(wiring.Component):
             # Across the border there are one or two words, since a node has three.
             is_far = Mux(crosses, count[WORD_BITS], count > end_q[:WORD_BITS])
             is_far_behind = ~end_q[0] | count_behind[1:].any()
-            has_first = ~is_empty_q.bit_select(first_q, 1) & is_far
-            has_second = ~crosses | (~is_empty_q.bit_select(behind_q, 1) & is_far_behind)
+            has_first, has_second, may_first, may_second = (
+                Signal(name=f"{name}_{what}") for what in ("has_first", "has_second", "may_first", "may_second")
+            )
+            m.d.sync += [
+                has_first.eq(~is_empty_q.bit_select(first_q, 1) & is_far),
+                has_second.eq(~crosses | (~is_empty_q.bit_select(behind_q, 1) & is_far_behind)),
+                may_first.eq(is_filling_q.bit_select(first_q, 1)),
+                may_second.eq(is_filling_q.bit_select(behind_q, 1)),
+            ]
             return _Extent(
                 first=first_q,
                 behind=behind_q,
                 crosses=crosses,
-                has_first=has_first,
-                has_second=has_second,
-                can_have_first=has_first | is_filling_q.bit_select(first_q, 1),
-                can_have_second=has_second | is_filling_q.bit_select(behind_q, 1),
+                is_whole=has_first & has_second,
+                is_dead=~((has_first | may_first) & (has_second | may_second)),
             )
 
         # A node by its address.
@@ -142,31 +150,25 @@ class LineTags(wiring.Component):
         node = extent("node", 0, self.address[3 : 3 + WORD_BITS + place_bits], self.last_word)
         m.d.comb += [tags.read_addresses[0].eq(node.first), tags.read_addresses[1].eq(node.behind)]
         held, held_behind = tags.read_data[0], tags.read_data[1]
-        is_last_place = node.first == lines - 1
+        is_last_place_q = Signal()
+        m.d.sync += is_last_place_q.eq(self.address[9 : 9 + place_bits] == lines - 1)
+        behind_tag = Mux(is_last_place_q, before_q, held_behind.tag)
         is_first_held = _equal(m, "first", held.tag, tag_q)
-        is_second_held = _equal(m, "second", held_behind.tag, tag_q)
-        is_before_held = _equal(m, "before", before_q, tag_q)
-        crosses_q, is_last_place_q, can_be_here_q, is_window_same_q = (
-            Signal(name=name) for name in ("crosses_q", "is_last_place_q", "can_be_here_q", "is_window_same_q")
-        )
+        is_second_held = _equal(m, "second", behind_tag, tag_q, is_needed=node.crosses)
+        can_be_here_q, is_window_right_q = Signal(), Signal()
+        is_behind_valid = is_valid_q.bit_select(node.behind, 1) & (held.window == held_behind.window)
         m.d.sync += [
-            crosses_q.eq(node.crosses),
-            is_last_place_q.eq(is_last_place),
-            can_be_here_q.eq(
-                is_valid_q.bit_select(node.first, 1) & (~node.crosses | is_valid_q.bit_select(node.behind, 1))
-            ),
-            is_window_same_q.eq(held.window == held_behind.window),
-            self.is_whole.eq(node.has_first & node.has_second),
-            self.window.eq(held.window),
+            can_be_here_q.eq(is_valid_q.bit_select(node.first, 1) & (~node.crosses | is_behind_valid)),
+            is_window_right_q.eq(held.window == self.checked_window),
+            self.is_whole.eq(node.is_whole),
         ]
-        is_second_here = Mux(is_last_place_q, is_before_held, is_second_held) & is_window_same_q
-        m.d.comb += self.is_here.eq(can_be_here_q & is_first_held & (~crosses_q | is_second_here))
+        m.d.comb += self.is_here.eq(can_be_here_q & is_window_right_q & is_first_held & is_second_held)
 
         # A node by its place.
         placed = extent("placed", 2, self.place, self.place_last_word)
         m.d.sync += [
-            self.place_is_whole.eq(placed.has_first & placed.has_second),
-            self.place_is_dead.eq(~placed.can_have_first | ~placed.can_have_second),
+            self.place_is_whole.eq(placed.is_whole),
+            self.place_is_dead.eq(placed.is_dead),
         ]
 
         # A line by its number.
@@ -202,14 +204,14 @@ class LineTags(wiring.Component):
                 is_valid_q.bit_select(self.drop_place, 1).eq(0),
                 is_filling_q.bit_select(self.drop_place, 1).eq(0),
             ]
-        with m.If(self.do_allocate):
-            m.d.sync += [
-                is_valid_q.bit_select(new, 1).eq(1),
-                is_empty_q.bit_select(new, 1).eq(1),
-                is_filling_q.bit_select(new, 1).eq(1),
-            ]
-            with m.If(new == 0):
-                m.d.sync += before_q.eq(self.before[place_bits:])
+        # The line stands for a while before its place is given to it.
+        is_new_q = Signal(lines)
+        m.d.sync += is_new_q.eq(Cat(new == place for place in range(lines)))
+        with m.If(self.do_allocate & is_new_q[0]):
+            m.d.sync += before_q.eq(self.before[place_bits:])
+        for place in range(lines):
+            with m.If(self.do_allocate & is_new_q[place]):
+                m.d.sync += [is_valid_q[place].eq(1), is_empty_q[place].eq(1), is_filling_q[place].eq(1)]
         with m.If(self.do_clear):
             m.d.sync += is_valid_q.eq(0)
         return m
@@ -217,23 +219,24 @@ class LineTags(wiring.Component):
 
 @dataclass(frozen=True, kw_only=True)
 class _Extent:
-    """Of a node in the buffer: its places, whether it crosses from one to the next, and what is there."""
+    """Of a node in the buffer: its places, whether it crosses from one to the next; a clock later: what is there."""
 
     first: Value
     behind: Value
     crosses: Value
-    has_first: Value
-    has_second: Value
-    can_have_first: Value
-    can_have_second: Value
+    is_whole: Value
+    is_dead: Value
 
 
-def _equal(m: Module, name: str, held: Value, wanted: Value) -> Value:
-    """Whether two tags of the clock before were equal: in parts before the registers, all of them behind."""
+def _equal(m: Module, name: str, held: Value, wanted: Value, is_needed: Value | int = 1) -> Value:
+    """Whether two tags of the clock before were equal, or need not be: in parts before the registers, all of them
+    behind.
+    """
     size = -(-len(wanted) // PARTS)
     same = ~(Value.cast(held) ^ wanted)
     parts_q = Signal(PARTS, name=f"{name}_parts_q")
-    m.d.sync += parts_q.eq(Cat(same[low : low + size].all() for low in range(0, len(wanted), size)))
+    parts = [same[low : low + size].all() for low in range(0, len(wanted), size)]
+    m.d.sync += parts_q.eq(Cat(part | ~Value.cast(is_needed)[0] for part in parts))
     return parts_q.all()
 
 

@@ -14,8 +14,9 @@ class Offers(wiring.Component):
     """Takes one address per clock for the judge: out of a line buffer, off the bus, picked, or a line to be fetched.
 
     In this order, because nobody else can wait so badly: a node from a buffer comes every third clock; a ``Next`` on
-    the bus is kept anyway, and its context is picked later if it is not judged as it comes. What was picked goes first
-    once it has waited for 8 clocks, so that nothing waits for ever.
+    the bus is kept anyway, and its context is picked later if it is not judged as it comes. What was picked and lines
+    to be fetched wait in one place for their turn. What is there goes first once it has waited for 8 clocks, so that
+    nothing waits for ever.
 
     Parameters
     ----------
@@ -25,15 +26,16 @@ class Offers(wiring.Component):
     -------
     buffer_offers, buffer_contexts, buffer_abis, buffer_addresses, buffer_is_taken : In, In, In, In, Out
         One of each per line buffer.
-    buffer_is_void : In
-        One per line buffer, late in its clock: what was taken from it is not to be judged.
     lane_offers, lane_context, lane_abi, lane_is_taken
-        Late in the clock, and without the address, which comes a clock later.
+        Without the address, which comes a clock later, or does not.
     picked_offers, picked_context, picked_abi, picked_address, picked_is_taken
-    question_offers, questions, question_is_taken
-        One of each per line buffer: not about a context, but whether a line may be read, for nodes of x64.
-    is_offered, is_void, is_question, is_from_lane, context, abi, address : Out
-        To the judge. ``address`` waits for nothing that is late.
+        Taken, it waits here for a clock at least.
+    question_offers, questions, question_is_taken, question_is_judged
+        ``question_is_taken`` comes a clock after it was: the question stands until then.
+        One of each per line buffer: not about a context, but whether a line may be read, for nodes of x64. It waits
+        here as well; in the clock of ``question_is_judged`` it is offered to the judge.
+    is_offered, is_question, is_from_lane, context, abi, address : Out
+        To the judge.
     """
 
     def __init__(self, config: EngineConfig):
@@ -46,7 +48,6 @@ class Offers(wiring.Component):
                 "buffer_abis": In(Abi).array(buffers),
                 "buffer_addresses": In(LIST_ADDRESS_BITS).array(buffers),
                 "buffer_is_taken": Out(buffers),
-                "buffer_is_void": In(buffers),
                 "lane_offers": In(1),
                 "lane_context": In(context),
                 "lane_abi": In(Abi),
@@ -59,8 +60,8 @@ class Offers(wiring.Component):
                 "question_offers": In(buffers),
                 "questions": In(LIST_ADDRESS_BITS).array(buffers),
                 "question_is_taken": Out(buffers),
+                "question_is_judged": Out(buffers),
                 "is_offered": Out(1),
-                "is_void": Out(1),
                 "is_question": Out(1),
                 "is_from_lane": Out(1),
                 "context": Out(context),
@@ -71,46 +72,57 @@ class Offers(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        waited_q = Signal(PATIENCE_BITS)
-        with m.If(~self.picked_offers | self.picked_is_taken):
-            m.d.sync += waited_q.eq(0)
-        with m.Elif(~waited_q.all()):
-            m.d.sync += waited_q.eq(waited_q + 1)
-        is_urgent = Signal()
-        m.d.comb += is_urgent.eq(self.picked_offers & waited_q.all())
+        # What waits: picked, or a question of that buffer.
+        has_one_q = Signal()
+        is_question_q, takes = Signal(self._buffers), Signal(self._buffers)
+        context_q = Signal.like(self.context)
+        abi_q = Signal(Abi)
+        address_q = Signal(LIST_ADDRESS_BITS)
+        is_one_taken = Signal()
+        with m.If(is_one_taken):
+            m.d.sync += has_one_q.eq(0)
+        with m.If(~has_one_q):
+            m.d.sync += [
+                has_one_q.eq(self.picked_offers | self.question_offers.any()),
+                is_question_q.eq(takes),
+                context_q.eq(self.picked_context),
+                abi_q.eq(self.picked_abi),
+                address_q.eq(self.picked_address),
+            ]
+            m.d.comb += self.picked_is_taken.eq(self.picked_offers)
+        is_free = ~has_one_q & ~self.picked_offers
+        m.d.sync += self.question_is_taken.eq(takes)
+        for number in range(self._buffers):
+            m.d.comb += takes[number].eq(self.question_offers[number] & is_free)
+            with m.If(takes[number]):
+                m.d.sync += [abi_q.eq(Abi.X64), address_q.eq(self.questions[number])]
+            is_free &= ~self.question_offers[number]
 
-        is_free = ~is_urgent
+        waited_q = Signal(PATIENCE_BITS)
+        is_urgent_q = Signal()
+        with m.If(~has_one_q | is_one_taken):
+            m.d.sync += [waited_q.eq(0), is_urgent_q.eq(0)]
+        with m.Else():
+            m.d.sync += [waited_q.eq(waited_q + 1), is_urgent_q.eq(is_urgent_q | waited_q.all())]
+
+        is_free = ~is_urgent_q
         for number in range(self._buffers):
             m.d.comb += self.buffer_is_taken[number].eq(self.buffer_offers[number] & is_free)
             is_free &= ~self.buffer_offers[number]
         m.d.comb += [
             self.lane_is_taken.eq(self.lane_offers & is_free),
-            self.picked_is_taken.eq(is_urgent | (self.picked_offers & is_free & ~self.lane_offers)),
-        ]
-        is_free &= ~self.lane_offers & ~self.picked_offers
-        for number in range(self._buffers):
-            m.d.comb += self.question_is_taken[number].eq(self.question_offers[number] & is_free)
-            is_free &= ~self.question_offers[number]
-
-        m.d.comb += [
-            self.is_question.eq(self.question_is_taken.any()),
-            self.is_offered.eq(
-                self.buffer_is_taken.any() | self.lane_is_taken | self.picked_is_taken | self.is_question
-            ),
-            self.is_void.eq((self.buffer_is_taken & self.buffer_is_void).any()),
+            is_one_taken.eq(has_one_q & is_free & ~self.lane_offers | is_urgent_q),
+            self.question_is_judged.eq(is_question_q & is_one_taken.replicate(self._buffers)),
+            self.is_question.eq(self.question_is_judged.any()),
+            self.is_offered.eq(has_one_q | self.buffer_offers.any() | self.lane_offers),
             self.is_from_lane.eq(self.lane_is_taken),
         ]
 
         # Whose turn it is if the lane has nothing.
         context, abi = Signal.like(self.context), Signal(Abi)
-        m.d.comb += [context.eq(self.picked_context), abi.eq(self.picked_abi), self.address.eq(self.picked_address)]
-        is_other = Signal()
-        m.d.comb += is_other.eq(~self.picked_offers)
+        m.d.comb += [context.eq(context_q), abi.eq(abi_q), self.address.eq(address_q)]
         for number in reversed(range(self._buffers)):
-            with m.If(is_other & self.question_offers[number]):
-                m.d.comb += [abi.eq(Abi.X64), self.address.eq(self.questions[number])]
-        for number in reversed(range(self._buffers)):
-            with m.If(~is_urgent & self.buffer_offers[number]):
+            with m.If(~is_urgent_q & self.buffer_offers[number]):
                 m.d.comb += [
                     context.eq(self.buffer_contexts[number]),
                     abi.eq(self.buffer_abis[number]),

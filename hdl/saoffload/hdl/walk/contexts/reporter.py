@@ -1,6 +1,6 @@
 """The results of contexts whose walk has ended, once the table has answered all their deletes."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,7 +28,7 @@ class Reporter(wiring.Component):
     do_free : ``Out(1)``
         Strobe: the result of ``context`` was taken, it can be used again.
 
-    One context that has ended per 4 clocks; a result stands until it is taken, and nothing else is looked at meanwhile.
+    One context that has ended per 5 clocks; a result stands until it is taken, and nothing else is looked at meanwhile.
     """
 
     results: stream.Interface
@@ -56,10 +56,22 @@ class Reporter(wiring.Component):
         m = Module()
         result = self.results.payload
         ordinal_q, answered_q = Signal(COUNT_BITS), Signal(COUNT_BITS)
-        is_short_q = Signal()
+        is_short_q, is_delete_q = Signal(), Signal()
+        parts_q = Signal(4)
+        # Whether the context has ended was looked up a clock before.
+        next_context = Signal.like(self.context)
+        is_ended_q = Signal()
+        ended_q = Signal(self._contexts)
+        m.d.comb += next_context.eq(Mux(self.context == self._contexts - 1, 0, self.context + 1))
+        m.d.sync += ended_q.eq(
+            self.has_ended & ~Cat(self.do_free & (self.context == number) for number in range(self._contexts))
+        )
 
         def go_on() -> None:
-            m.d.sync += self.context.eq(Mux(self.context == self._contexts - 1, 0, self.context + 1))
+            m.d.sync += [
+                self.context.eq(next_context),
+                is_ended_q.eq(ended_q.bit_select(next_context, 1)),
+            ]
             m.next = "LOOK"
 
         with m.FSM():
@@ -68,12 +80,13 @@ class Reporter(wiring.Component):
                     result.tag.eq(self.tag),
                     result.status.eq(self.status),
                     result.deleted.eq(self.deleted),
-                    result.fault_address.eq(Mux(self.is_delete, 0, self.address)),
+                    result.fault_address.eq(self.address),
+                    is_delete_q.eq(self.is_delete),
                     ordinal_q.eq(self.ordinal),
                     is_short_q.eq(self.is_short),
                     answered_q.eq(self.answered),
                 ]
-                with m.If(self.has_ended.bit_select(self.context, 1)):
+                with m.If(is_ended_q):
                     m.next = "COUNT"
                 with m.Else():
                     go_on()
@@ -82,9 +95,15 @@ class Reporter(wiring.Component):
                     result.visited.eq(ordinal_q - is_short_q),
                     result.not_found.eq(answered_q - result.deleted),
                 ]
+                with m.If(is_delete_q):
+                    m.d.sync += result.fault_address.eq(0)
                 m.next = "COMPARE"
             with m.State("COMPARE"):
-                with m.If(answered_q == result.visited):
+                same = ~(answered_q ^ result.visited)
+                m.d.sync += parts_q.eq(Cat(same[low : low + 8].all() for low in range(0, COUNT_BITS, 8)))
+                m.next = "JUDGE"
+            with m.State("JUDGE"):
+                with m.If(parts_q.all()):
                     m.next = "OFFER"
                 with m.Else():
                     go_on()
@@ -92,4 +111,6 @@ class Reporter(wiring.Component):
                 m.d.comb += [self.results.valid.eq(1), self.do_free.eq(self.results.ready)]
                 with m.If(self.results.ready):
                     go_on()
+                    if self._contexts == 1:
+                        m.d.sync += is_ended_q.eq(0)
         return m

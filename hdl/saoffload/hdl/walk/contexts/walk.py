@@ -1,6 +1,6 @@
 """Many lists at once: the parts of the walker of contexts, wired, and the windows."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Opcode
@@ -59,6 +59,11 @@ class ContextWalk(WalkComponent):
         connect(m, windows.write_answers, flipped(self.window_write_answers))
         connect(m, judge.check, windows.check)
         connect(m, flipped(self.beats), lane.beats)
+        m.d.comb += [
+            lane.arrives.eq(self.arrives),
+            lane.arriving_id.eq(self.arriving_id),
+            lane.arriving_is_last.eq(self.arriving_is_last),
+        ]
         connect(m, asks.reads, flipped(self.reads))
         connect(m, deletes.deletes, flipped(self.deletes))
         connect(m, flipped(self.delete_answers), deletes.delete_answers)
@@ -69,9 +74,9 @@ class ContextWalk(WalkComponent):
         self._connect_lane(m, lane, judge, records, decision, offers)
         self._connect_judge(m, judge, decision)
         self._connect_decision(m, decision, judge, asks, lane, deletes, watch, aborts)
-        handle, handle_is_buffered = Value.cast(0), Value.cast(0)
+        handle, handle_is_buffered, has_line = Value.cast(0), Value.cast(0), Value.cast(0)
         if config.line_buffers:
-            handle, handle_is_buffered = self._add_pool(m, decision, judge, asks, offers, watch, dispatch)
+            handle, handle_is_buffered, has_line = self._add_pool(m, decision, judge, asks, offers, watch, dispatch)
         else:
             connect(m, decision.abandons, flipped(self.abandons))
         self._connect_end(
@@ -88,7 +93,12 @@ class ContextWalk(WalkComponent):
 
         # A clock late: a write takes two clocks, and the first address of a command is judged as late.
         is_locked_q = Signal()
-        m.d.sync += is_locked_q.eq(self.is_active | self.busy_ids.any())
+        had_line_q = Signal(2)
+        m.d.sync += [
+            had_line_q.eq(Cat(has_line, had_line_q)),
+            # An ID is busy some clocks after its line was passed on.
+            is_locked_q.eq(self.is_active | self.busy_ids.any() | has_line | had_line_q.any()),
+        ]
         m.d.comb += [
             windows.is_locked.eq(self.window_is_locked | is_locked_q),
             watch.timeout.eq(self.timeout),
@@ -117,10 +127,20 @@ class ContextWalk(WalkComponent):
         decision: Decision,
     ) -> None:
         command = self.commands.payload
+        # The tag of a command is compared in a clock of its own. Its head is judged later than that.
+        was_aborted_q = Signal()
+        start_q = Signal.like(dispatch.context)
+        m.d.sync += [
+            was_aborted_q.eq(
+                dispatch.do_start
+                & (self.command_is_aborted | (self.do_abort & (self.abort_is_all | (self.abort_tag == command.tag))))
+            ),
+            start_q.eq(dispatch.context),
+        ]
         m.d.comb += [
             dispatch.busy_ids.eq(self.busy_ids),
             # The head and the `Next` of a node share a memory.
-            dispatch.must_wait.eq(records.do_write_next),
+            dispatch.must_wait.eq(records.must_wait),
             records.do_start.eq(dispatch.do_start),
             records.start_context.eq(dispatch.context),
             records.start_head.eq(command.head),
@@ -137,9 +157,8 @@ class ContextWalk(WalkComponent):
             decision.start_context.eq(dispatch.context),
             decision.start_abi.eq(command.abi),
             decision.start_is_delete.eq(command.opcode == Opcode.DELETE),
-            decision.start_is_aborted.eq(
-                self.command_is_aborted | (self.do_abort & (self.abort_is_all | (self.abort_tag == command.tag)))
-            ),
+            decision.start_was_aborted.eq(was_aborted_q),
+            decision.started_context.eq(start_q),
         ]
 
     def _connect_lane(
@@ -160,14 +179,15 @@ class ContextWalk(WalkComponent):
             offers.picked_abi.eq(decision.picked_abi),
             offers.picked_address.eq(records.picked_next),
             judge.is_offered.eq(offers.is_offered),
-            judge.is_void.eq(offers.is_void),
             judge.is_question.eq(offers.is_question),
             judge.offered_context.eq(offers.context),
             judge.offered_abi.eq(offers.abi),
             judge.offered_address.eq(offers.address),
             judge.is_from_lane.eq(offers.is_from_lane),
+            judge.lane_has_next.eq(lane.has_next),
             judge.lane_next.eq(lane.next),
             decision.lane_is_taken.eq(offers.lane_is_taken),
+            decision.lane_has_next.eq(lane.has_next),
             decision.picked_is_taken.eq(offers.picked_is_taken),
             decision.word_context.eq(lane.context),
             decision.is_over.eq(lane.is_over),
@@ -175,6 +195,9 @@ class ContextWalk(WalkComponent):
             decision.is_part_over.eq(lane.is_part_over),
             decision.word_failed.eq(lane.word_failed),
             decision.failed.eq(lane.failed),
+            decision.has_header.eq(lane.has_header),
+            decision.header_context.eq(lane.header_context),
+            decision.header_is_bad.eq(lane.header_is_bad),
             decision.is_bad.eq(lane.is_bad),
         ]
 
@@ -195,7 +218,7 @@ class ContextWalk(WalkComponent):
             decision.is_allowed.eq(judge.is_allowed),
             decision.is_met.eq(judge.is_met),
             decision.is_too_long.eq(judge.is_too_long),
-            decision.can_be_read.eq(judge.can_be_read),
+            decision.is_right.eq(judge.is_right),
         ]
 
     def _connect_decision(
@@ -214,8 +237,7 @@ class ContextWalk(WalkComponent):
             decision.pending.eq(asks.pending),
             decision.is_leaving.eq(asks.is_leaving),
             decision.leaving_context.eq(asks.leaving_context),
-            decision.expired_context.eq(watch.waiter),
-            decision.do_expire.eq(watch.is_expired),
+            decision.do_expire.eq(watch.expires),
             decision.visited_in_turn.eq(watch.looked_at),
             decision.do_mark.eq(aborts.do_mark),
             lane.do_ask.eq(decision.do_ask),
@@ -231,7 +253,7 @@ class ContextWalk(WalkComponent):
             asks.address.eq(judge.bus_address),
             asks.abi.eq(judge.abi),
             asks.do_second.eq(decision.do_second),
-            asks.second_context.eq(lane.context),
+            asks.second_context.eq(decision.second_context),
             asks.may_ask.eq(deletes.has_room),
             asks.is_waiting.eq(decision.is_waiting),
             asks.is_aborted.eq(decision.is_aborted),
@@ -300,14 +322,28 @@ class ContextWalk(WalkComponent):
         offers: Offers,
         watch: Watch,
         dispatch: Dispatch,
-    ) -> tuple[Value, Value]:
-        """The line buffers. Returns the handle of the node that was visited, if it came from them, and whether."""
+    ) -> tuple[Value, Value, Value]:
+        """The line buffers. Returns the handle of the node that was visited, if it came from them, and whether; whether
+        a line waits for the bus.
+        """
         m.submodules.pool = pool = LinePool(self._config)
         connect(m, pool.lines, asks.lines)
+        # Two clocks: how many contexts of each half are busy, none, one or more; whether that is one at most.
         is_alone_q = Signal()
         busy = ~dispatch.is_free
-        m.d.sync += is_alone_q.eq((busy & (busy - 1)[: len(busy)]) == 0)
+        half = -(-len(busy) // 2)
+        any_q, many_q = Signal(2), Signal(2)
+        for number, part in enumerate((busy[:half], busy[half:])):
+            m.d.sync += [
+                any_q[number].eq(part.any()),
+                many_q[number].eq((part & (part - 1)[: len(part)]).any() if len(part) else 0),
+            ]
+        m.d.sync += is_alone_q.eq(~many_q.any() & ~any_q.all())
+        # What was offered and taken, and is not to be judged after all.
+        took_q = Signal(self._config.line_buffers)
+        m.d.sync += took_q.eq(offers.buffer_is_taken)
         m.d.comb += [
+            judge.is_void.eq((took_q & pool.offer_is_void).any()),
             pool.beats.valid.eq(self.beats.valid),
             pool.beats.payload.eq(self.beats.payload),
             pool.busy_ids.eq(self.busy_ids),
@@ -327,10 +363,11 @@ class ContextWalk(WalkComponent):
             pool.window.eq(judge.window),
             pool.bus_address.eq(judge.bus_address),
             offers.buffer_offers.eq(pool.offers),
-            offers.buffer_is_void.eq(pool.offer_is_void),
             pool.offer_is_taken.eq(offers.buffer_is_taken),
             offers.question_offers.eq(pool.question_offers),
             pool.question_is_taken.eq(offers.question_is_taken),
+            pool.question_is_judged.eq(offers.question_is_judged),
+            pool.check_window.eq(judge.check.window),
             decision.has_node.eq(pool.has_node),
             decision.is_from_buffer.eq(pool.weighed_is_mine),
             decision.buffer_is_bad.eq(pool.is_bad),
@@ -338,16 +375,15 @@ class ContextWalk(WalkComponent):
             decision.gives_up.eq(pool.gives_up),
             decision.context_given_up.eq(pool.context_given_up),
             pool.can_give_up.eq(decision.can_give_up),
-            pool.is_expired.eq(watch.is_expired),
-            pool.expired_context.eq(watch.waiter),
+            pool.expires.eq(watch.expires),
             pool.is_aborted.eq(decision.is_aborted),
             pool.is_alone.eq(is_alone_q),
             # A demand is abandoned in one clock only; a line can wait.
-            self.abandons.valid.eq(decision.abandons.valid | pool.abandons.valid),
+            self.abandons.valid.eq(Mux(decision.may_abandon, decision.abandons.valid, pool.abandons.valid)),
             self.abandons.payload.eq(pool.abandons.payload),
-            pool.abandons.ready.eq(~decision.abandons.valid),
+            pool.abandons.ready.eq(~decision.may_abandon),
         ]
-        with m.If(decision.abandons.valid):
+        with m.If(decision.may_abandon):
             m.d.comb += self.abandons.payload.eq(decision.abandons.payload)
         for number in range(self._config.line_buffers):
             m.d.comb += [
@@ -356,4 +392,4 @@ class ContextWalk(WalkComponent):
                 offers.buffer_addresses[number].eq(pool.offer_addresses[number]),
                 offers.questions[number].eq(pool.questions[number]),
             ]
-        return pool.handle, pool.handle_is_mine
+        return pool.handle, pool.handle_is_mine, pool.has_line

@@ -1,6 +1,6 @@
 """Which reads take too long: one clock for all contexts, looked at in turn."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,8 +25,8 @@ class Watch(wiring.Component):
     do_start : ``In(waiters)``
         Strobe for each: the wait begins.
     is_waiting : ``In(waiters)``
-    is_expired, waiter : Out
-        Strobe: this one has waited too long, unless ``do_start`` says in the same clock that it begins anew.
+    expires : ``Out(waiters)``
+        Strobe for each: it has waited too long, unless ``do_start`` says in the same clock that it begins anew.
     looked_at : Out
         Goes round; for others that look at one waiter per clock.
     """
@@ -39,8 +39,7 @@ class Watch(wiring.Component):
                 "timeout": In(TIMEOUT_BITS),
                 "do_start": In(waiters),
                 "is_waiting": In(waiters),
-                "is_expired": Out(1),
-                "waiter": Out(range(max(2, waiters))),
+                "expires": Out(waiters),
                 "looked_at": Out(range(self._period)),
             }
         )
@@ -83,8 +82,9 @@ class Watch(wiring.Component):
         ]
         # Whoever began anew meanwhile is not meant.
         is_new = must_note_q[: self._waiters] | start_q
-        is_meant = (self.is_waiting & ~is_new).bit_select(late_q, 1)
-        is_late_q = Signal()
-        m.d.sync += [is_late_q.eq(is_long_q & is_meant), self.waiter.eq(late_q)]
-        m.d.comb += self.is_expired.eq(is_late_q & ~is_new.bit_select(self.waiter, 1))
+        expires_q = Signal(self._waiters)
+        m.d.sync += expires_q.eq(
+            Cat(is_long_q & (late_q == number) for number in range(self._waiters)) & self.is_waiting & ~is_new
+        )
+        m.d.comb += self.expires.eq(expires_q & ~is_new)
         return m
