@@ -45,7 +45,9 @@ def let_no_transmit_lookup_hold_a_completion(patch: pytest.MonkeyPatch) -> None:
 def let_a_node_end_a_word_behind_its_window(patch: pytest.MonkeyPatch) -> None:
     is_inside: Callable[..., Any] = windows.WindowTable._is_inside
     patch.setattr(
-        windows.WindowTable, "_is_inside", lambda self, word, _, window: is_inside(self, word, Const(1), window)
+        windows.WindowTable,
+        "_is_inside",
+        lambda self, m, number, word, _, window: is_inside(self, m, number, word, Const(1), window),
     )
 
 
