@@ -35,7 +35,7 @@ BOARDS = ("ulx3s-85f", "icebreaker")
 TABLES = ("large", "huge")
 SYNTH: dict[str, tuple[str, ...]] = {
     "table-huge": ("table", "--preset", "huge"),
-    "table-8192-c32": ("table", "--preset", "huge", "--bundles", "8192", "--context", "32"),
+    "table-large-c32": ("table", "--preset", "large", "--context", "32"),
     "table-large": ("table", "--preset", "large", "--device", "LFE5U-25F"),
     "walk-huge": ("walk", "--preset", "huge"),
     "engine-huge": ("engine", "--preset", "huge"),

@@ -11,16 +11,18 @@ class LutMemory(wiring.Component):
 
     Contents are unknown after a reset: whoever needs them clean writes them.
 
-    Parameters: ``shape`` of a word, ``depth`` (at least 1), ``readers``.
+    Parameters: ``shape`` of a word, ``depth`` (at least 1), ``readers``; ``has_luts``: the part has LUT that hold words
+    (iCE40 has none, and takes registers).
 
     Members: ``read_addresses[n]``, ``read_data[n]`` in the same clock. ``do_write``, ``write_address``, ``write_data``.
     """
 
-    def __init__(self, *, shape: ShapeLike, depth: int, readers: int = 1):
+    def __init__(self, *, shape: ShapeLike, depth: int, readers: int = 1, has_luts: bool = True):
         if depth < 1 or readers < 1:
             raise ValueError(f"depth and readers must be at least 1, got {depth} and {readers}")
         self._shape = shape
         self._depth = depth
+        self._has_luts = has_luts
         super().__init__(
             {
                 "read_addresses": In(range(max(2, depth))).array(readers),
@@ -33,9 +35,8 @@ class LutMemory(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(
-            shape=self._shape, depth=max(2, self._depth), init=[], attrs={"ram_style": "distributed"}
-        )
+        style = {"ram_style": "distributed"} if self._has_luts else {}
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=max(2, self._depth), init=[], attrs=style)
         write = memory.write_port()
         m.d.comb += [
             write.en.eq(self.do_write),

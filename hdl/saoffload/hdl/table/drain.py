@@ -39,7 +39,8 @@ class UnretiredLimit(wiring.Component):
 class GraceTickets(wiring.Component):
     """Keeps the grace requests of one requester and answers each, in order, when the oldest epoch has passed it.
 
-    Parameters: ``depth`` requests may be unanswered; ``sequence_bits`` of an epoch's number.
+    Parameters: ``depth`` requests may be unanswered; ``sequence_bits`` of an epoch's number; ``is_small``: for parts
+    without LUT that hold words.
 
     Members: ``graces``, ``grace_answers``: as of ``EpochDrain``. ``current``, ``oldest``: epochs.
 
@@ -49,9 +50,10 @@ class GraceTickets(wiring.Component):
     graces: stream.Interface
     grace_answers: stream.Interface
 
-    def __init__(self, *, depth: int, sequence_bits: int):
+    def __init__(self, *, depth: int, sequence_bits: int, is_small: bool = False):
         grace = stream.Signature(layouts.NOTHING, always_ready=True)
         self._depth = depth
+        self._is_small = is_small
         super().__init__(
             {
                 "graces": In(grace),
@@ -64,7 +66,9 @@ class GraceTickets(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         # There is a place for each: no one looks whether the queue is full, and only what is there is taken.
-        m.submodules.tickets = tickets = LutMemory(shape=len(self.current), depth=self._depth)
+        m.submodules.tickets = tickets = LutMemory(
+            shape=len(self.current), depth=self._depth, has_luts=not self._is_small
+        )
         level = Signal(range(self._depth + 1))
         first, behind_last = tickets.read_addresses[0], tickets.write_address
         age = (self.oldest - tickets.read_data[0])[: len(self.current)]
@@ -172,7 +176,7 @@ class EpochDrain(wiring.Component):
             m.d.sync += [oldest.eq(oldest + 1), is_oldest.eq(is_oldest.rotate_left(1))]
 
         for number, depth in enumerate(self._depths):
-            tickets = GraceTickets(depth=depth, sequence_bits=sequence_bits)
+            tickets = GraceTickets(depth=depth, sequence_bits=sequence_bits, is_small=self._config.prefers_block_ram)
             m.submodules[f"tickets_{number}"] = ResetInserter(self.do_forget)(tickets)
             m.d.comb += [tickets.current.eq(current), tickets.oldest.eq(oldest)]
             connect(m, flipped(self.graces[number]), tickets.graces)
