@@ -9,6 +9,8 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import COMPLETION, NOTHING, Status, flush_result
 from saoffload.hdl.memory import BlockMemory
 
+from .marks import are_apart
+
 #: Words of a completion, in the order of their registers.
 WORD_COUNT = 7
 
@@ -86,7 +88,7 @@ class Completions(wiring.Component):
         )
         do_finish = Signal()
         m.d.comb += [
-            self.may_reserve.eq((reserved - popped)[: slot_bits + 1] != self._depth),
+            self.may_reserve.eq(~are_apart(reserved, popped, self._depth)),
             self.is_valid.eq(posted != popped),
             self.do_post.eq((posted != written) & (posted != granted)),
             self.is_idle.eq(reserved == posted),
