@@ -157,7 +157,7 @@ PROOFS = [
     Proof(
         name="lite-slave",
         spec=slave,
-        depth=5,
+        depth=6,
         rejects_nightly=True,
         reach_depth=12,
         broken=(

@@ -96,6 +96,7 @@ class CommandContract(Spec):
             m.d.sync += pause.eq(pause - 1)
         self.assume(m, ~strobes.any(), given=pause != 0)
         self.assume(m, (strobes & (strobes - 1)) == 0)
+        self.assume(m, self.before(m, self.is_running), given=strobes.any())
         self.assume(m, dut.write_data == self.before(m, dut.write_data), given=strobes.any() | (pause > 1))
 
     def _places(self, m: Module, takes: Signal, count: Signal) -> None:
