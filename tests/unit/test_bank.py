@@ -60,8 +60,8 @@ class Model:
 
 
 class Bed:
-    def __init__(self) -> None:
-        self.dut = RegisterBank()
+    def __init__(self, *, is_small: bool = False) -> None:
+        self.dut = RegisterBank(is_small=is_small)
         self.model = Model()
 
     def show(self, ctx: Any, random: Random) -> None:
@@ -106,9 +106,10 @@ class Bed:
             assert ctx.get(self.dut.settings[register][field]) == value
 
 
-def test_every_address() -> None:
+@pytest.mark.parametrize("is_small", [False, True])
+def test_every_address(is_small: bool) -> None:
     """Each of the 1,024 words is read and written: mapped exactly where the map says, every strobe for itself alone."""
-    bed = Bed()
+    bed = Bed(is_small=is_small)
 
     async def bench(ctx: Any) -> None:
         bed.show(ctx, Random("every address"))
@@ -124,9 +125,10 @@ def test_every_address() -> None:
     simulate(bed.dut, bench)
 
 
+@pytest.mark.parametrize("is_small", [False, True])
 @pytest.mark.parametrize("seed", seeds(2))
-def test_random_accesses(seed: int) -> None:
-    bed = Bed()
+def test_random_accesses(seed: int, is_small: bool) -> None:
+    bed = Bed(is_small=is_small)
     random = Random(seed)
     addresses = [*BY_OFFSET, *MEMORY_OFFSETS]
 

@@ -29,6 +29,8 @@ class RegisterBank(wiring.Component):
         The map; by default the engine's.
     external_groups : mapping of str to register names
         External registers that share a strobe; by default each has its own.
+    is_small : bool
+        Keeps the address and decodes it where it acts: fewer gates and flip-flops, and a longer way.
 
     Members
     -------
@@ -40,7 +42,7 @@ class RegisterBank(wiring.Component):
         Per register that software keeps here (rw), its fields.
     writes : Out
         Per register or memory that software writes to and that is kept elsewhere, a strobe in the clock after the write
-        strobe; ``write_data`` and ``address`` belong to it. It comes from a register.
+        strobe; ``write_data`` and ``address`` belong to it.
     reads : Out
         Per group of external registers, a strobe in the clock after the read strobe. Its data is due on
         ``external_data`` one clock later, which must be 0 otherwise.
@@ -50,8 +52,8 @@ class RegisterBank(wiring.Component):
     do_reset : ``In(1)``
         ``settings`` become what they are after a reset.
 
-    Latency 2 clocks: in the first it is decoded which register is meant, in the second that one is read or written.
-    One access per clock.
+    Latency 2 clocks: in the first it is decoded which register is meant (unless ``is_small``), in the second that one
+    is read or written. One access per clock.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class RegisterBank(wiring.Component):
         registers: tuple[Register, ...] = REGISTERS,
         memories: tuple[Memory, ...] = MEMORIES,
         external_groups: Mapping[str, Iterable[str]] | None = None,
+        is_small: bool = False,
     ):
+        self._is_small = is_small
         self._registers = registers
         self._memories = memories
         offsets = {register.name: register.offset for register in registers if register.is_external}
@@ -95,6 +99,8 @@ class RegisterBank(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         port = self.port
+        do_read: Signal = port.do_read
+        do_write: Signal = port.do_write
         word_address = port.address[WORD_ADDRESS_LOW:]
         read_word = Value.cast(Const(0, 32))
 
@@ -102,18 +108,29 @@ class RegisterBank(wiring.Component):
             self.address.eq(word_address),
             port.is_mapped.eq(self.address.matches(*self._mapped())),
         ]
+        # What is decoded meets a register behind the decoding, or has met it before.
+        decoded = m.d.sync
+        if self._is_small:
+            decoded, word_address = m.d.comb, self.address
+            do_read, do_write = Signal(), Signal()
+            m.d.sync += [do_read.eq(port.do_read), do_write.eq(port.do_write)]
         for register in self._registers:
             is_meant = word_address == register.offset >> WORD_ADDRESS_LOW
-            self._add_writes(m, register, is_meant)
+            if _has(register, "w", "w1c"):
+                decoded += self.writes[register.name].eq(do_write & is_meant)
+            if _has(register, "rw"):
+                do_keep = Signal(name=f"do_keep_{register.name}")
+                decoded += do_keep.eq(do_write & is_meant)
+                self._add_kept(m, register, do_keep)
             if not register.is_external and _has(register, "r", "rw", "w1c", "constant"):
-                is_shown_q = Signal(name=f"shows_{register.name}_q")
-                m.d.sync += is_shown_q.eq(is_meant)
-                read_word = read_word | (self._word(register) & is_shown_q.replicate(32))
+                is_shown = Signal(name=f"shows_{register.name}")
+                decoded += is_shown.eq(is_meant)
+                read_word = read_word | (self._word(register) & is_shown.replicate(32))
         for memory in self._memories:
-            m.d.sync += self.writes[memory.name].eq(port.do_write & word_address.matches(_pattern(memory)))
+            decoded += self.writes[memory.name].eq(do_write & word_address.matches(_pattern(memory)))
         for group, offsets in self._external_groups.items():
             patterns = _cover({offset >> WORD_ADDRESS_LOW for offset in offsets})
-            m.d.sync += self.reads[group].eq(port.do_read & word_address.matches(*patterns))
+            decoded += self.reads[group].eq(do_read & word_address.matches(*patterns))
 
         read_word_q = Signal(32)
         m.d.sync += read_word_q.eq(read_word)
@@ -132,17 +149,11 @@ class RegisterBank(wiring.Component):
         words = {register.offset >> WORD_ADDRESS_LOW for register in self._registers}
         return [*_cover(words), *(_pattern(memory) for memory in self._memories)]
 
-    def _add_writes(self, m: Module, register: Register, is_meant: Value) -> None:
-        port = self.port
-        if _has(register, "w", "w1c"):
-            m.d.sync += self.writes[register.name].eq(port.do_write & is_meant)
-        if _has(register, "rw"):
-            kept = self.settings[register.name]
-            do_keep_q = Signal(name=f"keeps_{register.name}_q")
-            m.d.sync += do_keep_q.eq(port.do_write & is_meant)
-            with m.If(do_keep_q):
-                for field in register.fields:
-                    m.d.sync += kept[field.name].eq(port.write_data[field.low : field.low + field.width])
+    def _add_kept(self, m: Module, register: Register, do_keep: Signal) -> None:
+        kept = self.settings[register.name]
+        with m.If(do_keep):
+            for field in register.fields:
+                m.d.sync += kept[field.name].eq(self.port.write_data[field.low : field.low + field.width])
 
     def _word(self, register: Register) -> Value:
         """What a read gives, without what is external."""

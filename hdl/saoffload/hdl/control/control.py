@@ -187,7 +187,7 @@ class Control(wiring.Component):
         config = self._config
         m = Module()
         m.submodules.slave = slave = LiteSlave(address_width=ADDRESS_WIDTH)
-        m.submodules.bank = bank = RegisterBank(external_groups=EXTERNAL_GROUPS)
+        m.submodules.bank = bank = RegisterBank(external_groups=EXTERNAL_GROUPS, is_small=config.prefers_block_ram)
         queue, flush, completions = CommandQueue(config), Flush(config), Completions(config)
         windows, adds, end_restore = WindowStaging(config), Adds(config), Request()
         interrupts = Interrupts(width=len(INTERRUPTS), init=1 << INTERRUPTS.index("table_lost"))

@@ -8,5 +8,5 @@ def are_apart(later: Signal, earlier: Signal, distance: int) -> Value:
     subtracted.
     """
     if distance == 1 << (len(later) - 1):
-        return (later ^ earlier) == distance
-    return (later - earlier)[: len(later)] == distance
+        return Value.cast((later ^ earlier) == distance)
+    return Value.cast((later - earlier)[: len(later)] == distance)
