@@ -112,7 +112,8 @@ class RegisterBank(wiring.Component):
         decoded = m.d.sync
         if self._is_small:
             decoded, word_address = m.d.comb, self.address
-            do_read, do_write = Signal(), Signal()
+            do_read = Signal(name="do_read_q")
+            do_write = Signal(name="do_write_q")
             m.d.sync += [do_read.eq(port.do_read), do_write.eq(port.do_write)]
         for register in self._registers:
             is_meant = word_address == register.offset >> WORD_ADDRESS_LOW
