@@ -135,7 +135,11 @@ class CommandQueue(wiring.Component):
             m.d.sync += is_offered.eq(1)
         with m.Elif(do_take):
             m.d.sync += is_offered.eq(0)
-        m.d.sync += [write_row.eq(write_row + do_accept), read_row.eq(read_row + do_take)]
+        # What is known last only enables: the sums are ready.
+        with m.If(do_accept):
+            m.d.sync += write_row.eq(write_row + 1)
+        with m.If(do_take):
+            m.d.sync += read_row.eq(read_row + 1)
 
         self._add_doorbell(m, do_accept=do_accept)
         self._add_rows(m, write_row=write_row, read_row=read_row, is_reading=is_reading)

@@ -93,8 +93,10 @@ class Completions(wiring.Component):
             self.do_post.eq((posted != written) & (posted != granted)),
             self.is_idle.eq(reserved == posted),
         ]
+        # What is known last only enables: the sum is ready.
+        with m.If(self.do_reserve):
+            m.d.sync += reserved.eq(reserved + 1)
         m.d.sync += [
-            reserved.eq(reserved + self.do_reserve),
             written.eq(written + do_finish),
             granted.eq(granted + self.grace_answers.valid),
             posted.eq(posted + self.do_post),
