@@ -9,13 +9,13 @@ from tests.unit.streams import Channel
 from saoffload.hdl.bus.axi4 import Response
 from saoffload.hdl.bus.lite_slave import FULL_STROBE, LiteSlave
 
-CLOCKS_TO_ANSWER = 3
+CLOCKS_TO_ANSWER = 4
 """From the later handshake of a write, or that of a read that no write meets, to VALID."""
 
 B_STANDS = "a write's answer stands until it is taken"
 R_STANDS = "a read's answer stands until it is taken"
-ONE_B = "a write is answered once, 3 clocks after it was there, whoever is ready"
-ONE_R = "a read is answered once, 3 clocks after it was there or 4, whoever is ready"
+ONE_B = "a write is answered once, 4 clocks after it was there, whoever is ready"
+ONE_R = "a read is answered once, 4 clocks after it was there or 5, whoever is ready"
 B_IS_TRUE = "a write's answer is what the bank said, or SLVERR for less than four bytes"
 R_IS_TRUE = "a read's answer is what the bank said, or SLVERR and 0"
 WRITES_ONCE = "the bank is written once per whole write, with its address and data"
@@ -76,15 +76,17 @@ class Contract(Spec):
             given=bank.do_write,
         )
         was_mapped = Signal()
-        with m.If(is_open & (age == 2)):
+        with m.If(is_open & (age == 3)):
             m.d.sync += was_mapped.eq(bank.is_mapped)
         due = Mux(is_whole & was_mapped, Response.OKAY, Response.SLVERR)
         self.promise(m, B_IS_TRUE, axi.bresp == due, given=b.valid)
 
         self.lemma(m, "the write waits", self.state("write", "COLLECT") == ~is_open)
         self.lemma(m, "the write asks", self.state("write", "ASK") == asks)
-        self.lemma(m, "the write hears", self.state("write", "CAPTURE") == (is_open & (age == 2)))
-        self.lemma(m, "the write is answered", self.state("write", "RESPOND") == (is_open & (age == 3)))
+        self.lemma(m, "its turn is known", self.inside("does_write_ask") == asks)
+        self.lemma(m, "the write is decoded", self.state("write", "WAIT") == (is_open & (age == 2)))
+        self.lemma(m, "the write hears", self.state("write", "CAPTURE") == (is_open & (age == 3)))
+        self.lemma(m, "the write is answered", self.state("write", "RESPOND") == (is_open & (age == 4)))
         self.lemma(m, "the address is kept", self.inside("write_address_q") == address, given=has_address)
         self.lemma(m, "the data is kept", bank.write_data == data, given=has_data)
         self.lemma(m, "the kind is kept", self.inside("is_whole_q") == is_whole, given=has_data)
@@ -100,6 +102,7 @@ class Contract(Spec):
         axi, bank = self.dut.axi, self.dut.registers
         is_open = Signal()
         has_asked = Signal()
+        is_decoded = Signal()
         has_answer = Signal()
         address = Signal.like(axi.araddr)
         data = Signal.like(axi.rdata)
@@ -109,10 +112,12 @@ class Contract(Spec):
             m.d.sync += [is_open.eq(1), address.eq(axi.araddr)]
         with m.If(asks):
             m.d.sync += has_asked.eq(1)
-        with m.If(has_asked & ~has_answer):
+        with m.If(has_asked):
+            m.d.sync += is_decoded.eq(1)
+        with m.If(is_decoded & ~has_answer):
             m.d.sync += [has_answer.eq(1), was_mapped.eq(bank.is_mapped), data.eq(bank.read_data)]
         with m.If(r.valid & r.ready):
-            m.d.sync += [is_open.eq(0), has_asked.eq(0), has_answer.eq(0)]
+            m.d.sync += [is_open.eq(0), has_asked.eq(0), is_decoded.eq(0), has_answer.eq(0)]
 
         age = Signal(range(CLOCKS_TO_ANSWER + 3))
         with m.If(~is_open | (r.valid & r.ready)):
@@ -130,9 +135,11 @@ class Contract(Spec):
 
         self.lemma(m, "the read waits", self.state("read", "COLLECT") == ~is_open)
         self.lemma(m, "the read asks", self.state("read", "ASK") == (is_open & ~has_asked))
-        self.lemma(m, "the read hears", self.state("read", "CAPTURE") == (has_asked & ~has_answer))
+        self.lemma(m, "the read is decoded", self.state("read", "WAIT") == (has_asked & ~is_decoded))
+        self.lemma(m, "the read hears", self.state("read", "CAPTURE") == (is_decoded & ~has_answer))
         self.lemma(m, "the read is answered", self.state("read", "RESPOND") == has_answer)
-        self.lemma(m, "nothing was asked for nobody", (~has_asked | is_open) & (~has_answer | has_asked))
+        self.lemma(m, "nothing was asked for nobody", (~has_asked | is_open) & (~is_decoded | has_asked))
+        self.lemma(m, "nobody was heard before", ~has_answer | is_decoded)
         self.lemma(m, "the read's address is kept", self.inside("read_address_q") == address, given=is_open)
         self.reach(m, "a read that a write delays", r.valid & (age == CLOCKS_TO_ANSWER + 1) & ~self.before(m, r.valid))
 
@@ -150,7 +157,7 @@ PROOFS = [
     Proof(
         name="lite-slave",
         spec=slave,
-        depth=5,
+        depth=6,
         rejects_nightly=True,
         reach_depth=12,
         broken=(
@@ -159,7 +166,12 @@ PROOFS = [
             broken("answers-for-one-clock", B_STANDS, "with m.If(axi.bready):", "with m.If(1):"),
             broken("forgets-its-answer", R_STANDS, "axi.rvalid.eq(1)", "axi.rvalid.eq(1); m.d.sync += axi.rresp.eq(0)"),
             broken("answers-half-a-write", ONE_B, ") & (axi.wvalid", ") | (axi.wvalid"),
-            broken("writes-in-part", WRITES_ONCE, "registers.do_write.eq(is_whole_q)", "registers.do_write.eq(1)"),
+            broken(
+                "writes-in-part",
+                WRITES_ONCE,
+                "registers.do_write.eq(does_ask & is_whole_q)",
+                "registers.do_write.eq(does_ask)",
+            ),
             broken("denies-a-fault", B_IS_TRUE, "is_whole_q & registers.is_mapped", "registers.is_mapped"),
             broken(
                 "shows-what-is-not",

@@ -87,16 +87,17 @@ class CommandContract(Spec):
         self.lemma(m, "what is staged is known", self.inside("has_q") == has)
 
     def _assume_pace(self, m: Module, strobes: Value) -> None:
-        """The driver does one thing in four clocks, and its data stands until the next."""
+        """The driver does one thing in five clocks, and its data stands from the clock before to the third after."""
         dut = self.dut
-        pause = Signal(2)
+        pause = Signal(3)
         with m.If(strobes.any()):
-            m.d.sync += pause.eq(3)
+            m.d.sync += pause.eq(4)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
         self.assume(m, ~strobes.any(), given=pause != 0)
         self.assume(m, (strobes & (strobes - 1)) == 0)
-        self.assume(m, dut.write_data == self.before(m, dut.write_data), given=~strobes.any() & (pause != 0))
+        self.assume(m, self.before(m, self.is_running), given=strobes.any())
+        self.assume(m, dut.write_data == self.before(m, dut.write_data), given=strobes.any() | (pause > 1))
 
     def _places(self, m: Module, takes: Signal, count: Signal) -> None:
         dut = self.dut
@@ -526,15 +527,19 @@ PROOFS = [
             broken(commands, "budget-of-another", IN_ORDER, "Cat(is_reading, read_row)", "Cat(is_reading, write_row)"),
             broken(commands, "offers-for-one-clock", STANDS, "with m.Elif(do_take):", "with m.Elif(is_offered):"),
             broken(
-                commands, "takes-without-a-tag", REFUSES, "(needed & ~has_q).any()", "(needed[1:] & ~has_q[1:]).any()"
+                commands,
+                "takes-without-a-tag",
+                REFUSES,
+                "is_complete.eq(has_q[:3].all())",
+                "is_complete.eq(has_q[1:3].all())",
             ),
             broken(commands, "leaves-without-a-place", HAS_PLACE, "& ~is_reading & self.may_offer", "& ~is_reading"),
             broken(
                 commands,
                 "marks-one-slot-only",
                 MARKS,
-                "(is_match_q | self.mark_is_all)",
-                "(is_match | self.mark_is_all)",
+                "(is_first_match | self.mark_is_all)",
+                "(is_second_match | self.mark_is_all)",
             ),
         ),
     ),

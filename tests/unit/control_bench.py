@@ -20,7 +20,7 @@ OKAY, SLVERR = 0b00, 0b10
 TINY, SMALL = preset("tiny"), preset("small")
 WALK, DELETE, FLUSH = 0, 1, 2
 ACCEPTED = DoorbellResult.ACCEPTED
-LATENCY = 3
+LATENCY = 4
 
 COMPLETION_REGISTERS = (
     Register.COMPLETION_TAG,

@@ -16,7 +16,7 @@ CONFIG = preset("tiny")
 WORDS = ("tag", "head_low", "head_high", "budget")
 WALK, DELETE, FLUSH, X86 = Opcode.WALK.value, Opcode.DELETE.value, Opcode.FLUSH.value, 0x100
 #: Clocks from one action of the driver to the next, and from an abort to its effect.
-SPACING, MARK_DELAY = 4, 2
+SPACING, MARK_DELAY = 5, 3
 NEEDED = {WALK: set(WORDS), DELETE: {"tag", "head_low", "head_high"}, FLUSH: {"tag"}}
 
 
@@ -60,7 +60,7 @@ class Bed:
         self.monitor = Monitor(self.dut.commands)
         self.taken: list[tuple[int, int]] = []
         self.clock_count = 0
-        self.last_action = -SPACING
+        self.last_action = 1 - SPACING
         self.last_value = 0
         self.mark_clock = -1
 
@@ -75,14 +75,16 @@ class Bed:
         may_offer: int = 1,
         takes: int = 0,
     ) -> None:
-        """One clock. The word of an action stands until the next action, which is to come ``SPACING`` clocks later."""
+        """One clock. The word of an action stands from the clock before it, where it is given as well, until the next
+        one's, which is to come ``SPACING`` clocks later.
+        """
         dut, model = self.dut, self.model
         if action:
             assert self.clock_count - self.last_action >= SPACING, "the driver is not as fast"
             self.last_action, self.last_value = self.clock_count, value
         if action == "abort":
             self.mark_clock = self.clock_count + MARK_DELAY
-        is_quiet = not action and self.clock_count - self.last_action >= SPACING
+        is_quiet = not action and self.clock_count - self.last_action >= SPACING - 1
         does_mark = self.clock_count == self.mark_clock
         self.clock_count += 1
         ctx.set(dut.write_data, value if action or is_quiet else self.last_value)
@@ -174,7 +176,7 @@ class Bed:
     async def act(self, ctx: Any, action: str, value: int, **settings: int) -> None:
         """Clocks that nothing is done in, as many as there must be, and the action."""
         while self.clock_count - self.last_action < SPACING:
-            await self.clock(ctx, **settings)
+            await self.clock(ctx, value=value, **settings)
         await self.clock(ctx, action, value, **settings)
 
     async def submit(self, ctx: Any, tag: int, doorbell: int = WALK, **settings: int) -> None:
@@ -197,20 +199,22 @@ def test_random(seed: int, depth: int) -> None:
             # Some periods fill the queue, some empty it.
             may_offer, takes = random.random(), random.random() * (period % 3) / 2
             missing = list(WORDS)
-            for clock in range(60 * SPACING):
-                if clock % SPACING:
-                    await bed.clock(ctx, may_offer=random.random() < may_offer, takes=random.random() < takes)
-                    continue
+            for _ in range(60):
                 action = random.choice([*missing, *missing, "ring", "ring", "ring", "abort", ""])
                 if action in missing and random.random() < 0.9:
                     missing.remove(action)
                 if action == "ring":
                     missing = list(WORDS)
-                value = {"ring": random.choice(doorbells), "tag": random.choice(tags), "abort": random.choice(tags)}
+                values = {"ring": random.choice(doorbells), "tag": random.choice(tags), "abort": random.choice(tags)}
+                value = values.get(action, random.getrandbits(32))
+                for _ in range(SPACING - 1):
+                    await bed.clock(
+                        ctx, value=value, may_offer=random.random() < may_offer, takes=random.random() < takes
+                    )
                 await bed.clock(
                     ctx,
                     action,
-                    value.get(action, random.getrandbits(32)),
+                    value,
                     is_ready=random.random() < 0.95,
                     may_flush=random.random() < 0.7,
                     may_offer=random.random() < may_offer,

@@ -23,13 +23,13 @@ from tests.unit.streams import (
 from saoffload.hdl.bus.lite_slave import LiteSlave
 
 OKAY, SLVERR = 0b00, 0b10
-LATENCY = 3
+LATENCY = 4
 MAPPED_END = 0x200
 """The bank of this file maps the words below."""
 
 
 class Bed:
-    """A subordinate, its channels as streams, and a bank that is right in the clock after a strobe and wild in all
+    """A subordinate, its channels as streams, and a bank that is right two clocks after a strobe and wild in all
     others. After each run everything that was promised of every access is compared."""
 
     def __init__(self, address_width: int = 12):
@@ -52,11 +52,14 @@ class Bed:
     async def bank(self, ctx: Any) -> None:
         port = self.dut.registers
         random = Random("what a bank says when nobody asked")
+        is_mapped, read_data = 0, 0
         while True:
             _, _, do_read, do_write, address, write_data = await ctx.tick().sample(
                 port.do_read, port.do_write, port.address, port.write_data
             )
             assert not (do_read and do_write), "both strobes in one clock"
+            ctx.set(port.is_mapped, is_mapped)
+            ctx.set(port.read_data, read_data)
             is_mapped, read_data = random.getrandbits(1), random.getrandbits(32)
             if do_read or do_write:
                 assert address % 4 == 0
@@ -68,8 +71,6 @@ class Bed:
                 self.writes.append((address, write_data))
                 if is_mapped:
                     self.words[address] = write_data
-            ctx.set(port.is_mapped, is_mapped)
-            ctx.set(port.read_data, read_data)
 
     def run(self, *benches: Any, **settings: Any) -> None:
         monitors = [self.aws, self.ws, self.bs, self.ars, self.rs, self.reading, self.writing]
@@ -299,7 +300,7 @@ def test_an_answer_not_taken_holds_up_its_own_kind_only() -> None:
     assert bed.bs.clocks[-1] < bed.rs.clocks[-1]
 
 
-def test_one_read_and_one_write_every_four_clocks() -> None:
+def test_one_read_and_one_write_every_five_clocks() -> None:
     bed = Bed()
     count = 20
 
@@ -320,10 +321,10 @@ def test_one_read_and_one_write_every_four_clocks() -> None:
         await receive_all(ctx, bed.r, count)
 
     bed.run(addresses, words, reads, answers, values)
-    assert bed.aws.clocks == bed.ws.clocks == [4 * n for n in range(count)]
-    assert bed.ars.clocks == [4 * n + 2 for n in range(count)]
-    assert bed.writing.high_clocks == [4 * n + 1 for n in range(count)]
-    assert bed.reading.high_clocks == [4 * n + 3 for n in range(count)]
+    assert bed.aws.clocks == bed.ws.clocks == [5 * n for n in range(count)]
+    assert bed.ars.clocks == [5 * n + 2 for n in range(count)]
+    assert bed.writing.high_clocks == [5 * n + 1 for n in range(count)]
+    assert bed.reading.high_clocks == [5 * n + 3 for n in range(count)]
 
 
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)

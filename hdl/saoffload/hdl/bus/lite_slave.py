@@ -13,10 +13,10 @@ FULL_STROBE = 0b1111
 class RegisterPortSignature(wiring.Signature):
     """One access to a register bank per clock, seen from the side that asks.
 
-    ``do_read`` and ``do_write`` are strobes, never both in one clock. ``address`` (in bytes, a multiple of 4) and
-    ``write_data`` belong to the strobe's clock. In the clock after a strobe, and only there, the bank answers with
-    ``is_mapped`` (whether there is such a register for this kind of access) and, to a read, ``read_data``. A write that
-    is not mapped changes nothing.
+    ``do_read`` and ``do_write`` are strobes, never both in one clock. ``address`` (in bytes, a multiple of 4) belongs
+    to the strobe's clock, ``write_data`` to this one and the next. Two clocks after a strobe, and only there, the bank
+    answers with ``is_mapped`` (whether there is such a register for this kind of access) and, to a read, ``read_data``.
+    A write that is not mapped changes nothing.
 
     Parameter: ``address_width``, in bits.
     """
@@ -55,10 +55,10 @@ class LiteSlave(wiring.Component):
 
     Raises ``TypeError`` or ``ValueError`` for another address width.
 
-    Latency: BVALID comes 3 clocks after the handshakes of address and data, counted from the later one. RVALID comes 3
-    clocks after the handshake of the address, or 4 when a write had its later handshake in the same clock: the write
-    goes first. Throughput: one read and one write every 4 clocks, since each kind takes its next address in the clock
-    after its answer was taken. ``write_data`` stands for 3 clocks after its strobe.
+    Latency: BVALID comes 4 clocks after the handshakes of address and data, counted from the later one. RVALID comes 4
+    clocks after the handshake of the address, or 5 when a write had its later handshake in the same clock: the write
+    goes first. Throughput: one read and one write every 5 clocks, since each kind takes its next address in the clock
+    after its answer was taken. ``write_data`` stands for 4 clocks after its strobe.
     """
 
     def __init__(self, *, address_width: int):
@@ -84,7 +84,7 @@ class LiteSlave(wiring.Component):
         m.d.comb += registers.address.eq(Cat(Const(0, 2), address[2:]))
 
         self._add_writes(m, address_q=write_address_q, does_ask=does_write_ask)
-        # Writes go first when both ask in one clock. That is fair: the next write asks 4 clocks later at the earliest,
+        # Writes go first when both ask in one clock. That is fair: the next write asks 5 clocks later at the earliest,
         # so a read loses one clock at most.
         self._add_reads(m, address_q=read_address_q, is_blocked=does_write_ask)
         return m
@@ -95,6 +95,9 @@ class LiteSlave(wiring.Component):
         has_data_q = Signal()
         is_whole_q = Signal()
 
+        # Which access it is comes from a register, not from the state: the bank's decoding begins there.
+        m.d.comb += registers.do_write.eq(does_ask & is_whole_q)
+        m.d.sync += does_ask.eq(0)
         with m.FSM(name="write"):
             with m.State("COLLECT"):
                 m.d.comb += [axi.awready.eq(~has_address_q), axi.wready.eq(~has_data_q)]
@@ -107,11 +110,13 @@ class LiteSlave(wiring.Component):
                         is_whole_q.eq(axi.wstrb == FULL_STROBE),
                     ]
                 with m.If((axi.awvalid | has_address_q) & (axi.wvalid | has_data_q)):
+                    m.d.sync += does_ask.eq(1)
                     m.next = "ASK"
             with m.State("ASK"):
                 # A partial write asks nothing, but takes its turn: the answer's time tells nothing about its kind.
-                m.d.comb += [does_ask.eq(1), registers.do_write.eq(is_whole_q)]
                 m.d.sync += [has_address_q.eq(0), has_data_q.eq(0)]
+                m.next = "WAIT"
+            with m.State("WAIT"):
                 m.next = "CAPTURE"
             with m.State("CAPTURE"):
                 m.d.sync += axi.bresp.eq(Mux(is_whole_q & registers.is_mapped, Response.OKAY, Response.SLVERR))
@@ -133,7 +138,9 @@ class LiteSlave(wiring.Component):
             with m.State("ASK"):
                 with m.If(~is_blocked):
                     m.d.comb += registers.do_read.eq(1)
-                    m.next = "CAPTURE"
+                    m.next = "WAIT"
+            with m.State("WAIT"):
+                m.next = "CAPTURE"
             with m.State("CAPTURE"):
                 m.d.sync += [
                     axi.rdata.eq(Mux(registers.is_mapped, registers.read_data, 0)),

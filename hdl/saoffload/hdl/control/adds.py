@@ -35,6 +35,7 @@ class Adds(wiring.Component):
     Members
     -------
     write_data : ``In(32)``
+        Stands from the clock before a strobe on: there it is seen which bits it has.
     do_stage_handle_low, do_stage_handle_high, do_stage_control, do_stage_context : ``In(1)``
     context_word : In
         Number of the context word.
@@ -120,6 +121,9 @@ class Adds(wiring.Component):
     def _add_staging(self, m: Module, *, do_stage: Signal, do_take: Signal) -> None:
         staged = Signal.like(self.adds.payload)
         has_bad_flags = Signal(2)
+        # Right in the clock after a reset, too.
+        has_reserved = Signal(reset_less=True)
+        has_any_bit = Signal(reset_less=True)
         words = self.write_data
         m.d.comb += self.adds.payload.eq(staged)
         with m.If(has_bad_flags[0] | (has_bad_flags[1] & (staged.sa_count == 2))):
@@ -133,6 +137,7 @@ class Adds(wiring.Component):
             | self.do_stage_destination.any()
             | self.do_stage_flags.any()
         )
+        m.d.sync += [has_reserved.eq(words[1:4].any() | has_any(words, 6)), has_any_bit.eq(has_any(words, 0))]
         with m.If(do_take):
             m.d.sync += [staged.eq(0), has_bad_flags.eq(0)]
         with m.Elif(~self.is_staged):
@@ -140,22 +145,21 @@ class Adds(wiring.Component):
                 m.d.sync += staged.handle[:32].eq(words)
             with m.If(self.do_stage_handle_high):
                 # A handle with any upper bit is a bad handle: one bit tells that as well as 32.
-                m.d.sync += staged.handle[32].eq(has_any(words, 0))
+                m.d.sync += staged.handle[32].eq(has_any_bit)
             with m.If(self.do_stage_control):
-                has_reserved = words[1:4].any() | has_any(words, 6)
                 m.d.sync += [
                     staged.direction.eq(words[0]),
                     staged.sa_count.eq(Mux(has_reserved, UNSUPPORTED_SA_COUNT, words[4:6])),
                 ]
             for sa in range(2):
-                self._add_key(m, sa, staged.keys[sa])
+                self._add_key(m, sa, staged.keys[sa], has_any_bit)
                 with m.If(self.do_stage_flags[sa]):
                     m.d.sync += has_bad_flags[sa].eq(has_any(words, 2))
             for low in range(0, self._config.context_width, 32):
                 with m.If(self.do_stage_context & (self.context_word == low // 32)):
                     m.d.sync += staged.context[low : low + 32].eq(words)
 
-    def _add_key(self, m: Module, sa: int, key: data.View) -> None:
+    def _add_key(self, m: Module, sa: int, key: data.View, has_any_bit: Signal) -> None:
         with m.If(self.do_stage_spi[sa]):
             m.d.sync += key.spi.eq(self.write_data)
         for word in range(DESTINATION_WORDS):
@@ -165,6 +169,6 @@ class Adds(wiring.Component):
                     m.d.sync += key.destination[low : low + 32].eq(self.write_data)
                 else:
                     # The table refuses what is longer than it can keep: one bit tells that as well as 32.
-                    m.d.sync += key.destination[low].eq(has_any(self.write_data, 0))
+                    m.d.sync += key.destination[low].eq(has_any_bit)
         with m.If(self.do_stage_flags[sa]):
             m.d.sync += [key.family.eq(self.write_data[0]), key.protocol.eq(self.write_data[1])]

@@ -9,6 +9,7 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import COMMAND, COUNT_BITS, TAG_BITS, Opcode
 from saoffload.hdl.memory import BlockMemory
 
+from .marks import are_apart
 from .upper_bits import has_any
 
 
@@ -36,12 +37,13 @@ class CommandQueue(wiring.Component):
     not pass through the queue: it is accepted here and handed out as ``do_flush`` with ``flush_tag`` in the doorbell's
     clock.
 
-    An abort takes effect two clocks after ``do_abort``, in the clock of ``do_mark``: it marks every queued command of
+    An abort takes effect three clocks after ``do_abort``, in the clock of ``do_mark``: it marks every queued command of
     its tag, the one that is offered too; a command that is taken in that clock is the taker's to mark. ``do_find`` says
     that the queue holds the tag. With ``abort_is_all`` every tag is meant.
 
-    What the driver does comes at most in every fourth clock, and ``write_data`` stands until the next: an abort has
-    found what it looks for before anything can be staged or submitted.
+    What the driver does comes at most in every fifth clock, and ``write_data`` stands from the clock before until the
+    third clock after: a doorbell is known before it rings, and an abort has found what it looks for before anything can
+    be staged or submitted.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ class CommandQueue(wiring.Component):
     write_data : ``In(32)``
         What is staged, the doorbell's bits, or the tag to abort.
     do_stage_tag, do_stage_head_low, do_stage_head_high, do_stage_budget, do_ring, do_abort : ``In(1)``
-        One of them in four clocks.
+        One of them in five clocks.
     abort_is_all : ``In(1)``
         Belongs to ``do_abort``: whatever waits is aborted.
     is_ready : ``In(1)``
@@ -121,7 +123,7 @@ class CommandQueue(wiring.Component):
         do_take = Signal()
 
         m.d.comb += [
-            self.is_full.eq((write_row - read_row)[: slot_bits + 1] == self._depth),
+            self.is_full.eq(are_apart(write_row, read_row, self._depth)),
             self.is_empty.eq(write_row == read_row),
             self.do_reserve.eq(~self.is_empty & ~is_offered & ~is_reading & self.may_offer),
             self.commands.valid.eq(is_offered),
@@ -133,7 +135,11 @@ class CommandQueue(wiring.Component):
             m.d.sync += is_offered.eq(1)
         with m.Elif(do_take):
             m.d.sync += is_offered.eq(0)
-        m.d.sync += [write_row.eq(write_row + do_accept), read_row.eq(read_row + do_take)]
+        # What is known last only enables: the sums are ready.
+        with m.If(do_accept):
+            m.d.sync += write_row.eq(write_row + 1)
+        with m.If(do_take):
+            m.d.sync += read_row.eq(read_row + 1)
 
         self._add_doorbell(m, do_accept=do_accept)
         self._add_rows(m, write_row=write_row, read_row=read_row, is_reading=is_reading)
@@ -141,29 +147,32 @@ class CommandQueue(wiring.Component):
         return m
 
     def _add_doorbell(self, m: Module, *, do_accept: Signal) -> None:
-        """Decides on each doorbell, the first reason that applies."""
+        """Decides on each doorbell, the first reason that applies. What it says is judged in the clock before."""
         opcode = self.write_data[: Opcode.as_shape().width]
-        is_flush = opcode == Opcode.FLUSH
         has_other_bits = self.write_data[2:8].any() | has_any(self.write_data, DOORBELL_BITS.bit_length())
-        is_known = ~has_other_bits & (opcode <= Opcode.FLUSH)
+        # Right in the clock after a reset, too.
+        is_flush = Signal(reset_less=True)
+        is_known = Signal(reset_less=True)
         stages = Cat(self.do_stage_tag, self.do_stage_head_low, self.do_stage_head_high, self.do_stage_budget)
         has_q = Signal(4)
-        needed = Signal(4)
+        is_complete = Signal()
         result = Signal(DoorbellResult)
 
+        m.d.sync += [is_flush.eq(opcode == Opcode.FLUSH), is_known.eq(~has_other_bits & (opcode <= Opcode.FLUSH))]
+        # Nothing is staged in the clock before a doorbell.
         with m.Switch(opcode):
             with m.Case(Opcode.FLUSH):
-                m.d.comb += needed.eq(0b0001)
+                m.d.sync += is_complete.eq(has_q[0])
             with m.Case(Opcode.DELETE):
-                m.d.comb += needed.eq(0b0111)
+                m.d.sync += is_complete.eq(has_q[:3].all())
             with m.Default():
-                m.d.comb += needed.eq(0b1111)
+                m.d.sync += is_complete.eq(has_q.all())
 
         with m.If(~self.is_ready):
             m.d.comb += result.eq(DoorbellResult.NOT_READY)
         with m.Elif(~is_known):
             m.d.comb += result.eq(DoorbellResult.BAD_OPCODE)
-        with m.Elif((needed & ~has_q).any()):
+        with m.Elif(~is_complete):
             m.d.comb += result.eq(DoorbellResult.INCOMPLETE)
         with m.Elif(~is_flush & self.is_full):
             m.d.comb += result.eq(DoorbellResult.QUEUE_FULL)
@@ -230,7 +239,7 @@ class CommandQueue(wiring.Component):
 
     def _add_tags(self, m: Module, *, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal) -> None:
         """The tags of the waiting commands once more, in memories of two slots each, so that an abort compares them all
-        in two clocks. Outside these clocks the memories show the row being staged.
+        in two clocks and marks in the third. Outside these clocks the memories show the row being staged.
         """
         slot_bits = len(write_row) - 1
         slot_count = 1 << slot_bits
@@ -239,9 +248,14 @@ class CommandQueue(wiring.Component):
         is_aborted = Signal(slot_count)
         is_found = Signal(slot_count)
         reads_second = Signal()
+        compares_second = Signal()
         tags = []
 
-        m.d.sync += [reads_second.eq(self.do_abort), self.do_mark.eq(reads_second)]
+        m.d.sync += [
+            reads_second.eq(self.do_abort),
+            compares_second.eq(reads_second),
+            self.do_mark.eq(compares_second),
+        ]
         with m.If(self.do_abort):
             m.d.sync += self.mark_is_all.eq(self.abort_is_all)
         for number in range(slot_count // 2):
@@ -251,23 +265,26 @@ class CommandQueue(wiring.Component):
             tags.append(pair.read_data)
             # A waiting command's row is its slot's first one at or after the head's.
             first, second = 2 * number, 2 * number + 1
-            is_match = Signal(name=f"is_match_{number}")
-            is_match_q = Signal(name=f"is_match_{number}_q")
+            is_first_match = Signal(name=f"is_match_{first}")
+            is_second_match = Signal(name=f"is_match_{second}")
             m.d.comb += [
                 pair.write_address.eq(Cat(write_row[0], write_row[-1])),
                 pair.write_data.eq(self.write_data),
                 pair.do_write.eq(self.do_stage_tag & (write_slot[1:] == number)),
                 pair.read_address.eq(Cat(write_row[0], write_row[-1])),
                 pair.do_read.eq(1),
-                is_match.eq(pair.read_data == self.write_data),
-                is_found[first].eq((is_match_q | self.mark_is_all) & is_waiting[first]),
-                is_found[second].eq((is_match | self.mark_is_all) & is_waiting[second]),
+                is_found[first].eq((is_first_match | self.mark_is_all) & is_waiting[first]),
+                is_found[second].eq((is_second_match | self.mark_is_all) & is_waiting[second]),
             ]
             with m.If(self.do_abort):
                 m.d.comb += pair.read_address.eq(Cat(Const(0, 1), read_row[-1] ^ (read_slot > first)))
             with m.Elif(reads_second):
                 m.d.comb += pair.read_address.eq(Cat(Const(1, 1), read_row[-1] ^ (read_slot > second)))
-            m.d.sync += is_match_q.eq(is_match)
+            # The comparison of the first goes by the second's place.
+            m.d.sync += [
+                is_second_match.eq(pair.read_data == self.write_data),
+                is_first_match.eq(is_second_match),
+            ]
 
         for slot in range(slot_count):
             with m.If(do_accept & (write_slot == slot)):

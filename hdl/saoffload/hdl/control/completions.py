@@ -9,6 +9,8 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import COMPLETION, NOTHING, Status, flush_result
 from saoffload.hdl.memory import BlockMemory
 
+from .marks import are_apart
+
 #: Words of a completion, in the order of their registers.
 WORD_COUNT = 7
 
@@ -86,13 +88,15 @@ class Completions(wiring.Component):
         )
         do_finish = Signal()
         m.d.comb += [
-            self.may_reserve.eq((reserved - popped)[: slot_bits + 1] != self._depth),
+            self.may_reserve.eq(~are_apart(reserved, popped, self._depth)),
             self.is_valid.eq(posted != popped),
             self.do_post.eq((posted != written) & (posted != granted)),
             self.is_idle.eq(reserved == posted),
         ]
+        # What is known last only enables: the sum is ready.
+        with m.If(self.do_reserve):
+            m.d.sync += reserved.eq(reserved + 1)
         m.d.sync += [
-            reserved.eq(reserved + self.do_reserve),
             written.eq(written + do_finish),
             granted.eq(granted + self.grace_answers.valid),
             posted.eq(posted + self.do_post),

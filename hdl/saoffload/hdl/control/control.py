@@ -50,6 +50,13 @@ COUNTERS = (
 )
 
 
+#: Registers that are read from memories, by where these are.
+EXTERNAL_GROUPS = {
+    "completions": tuple(f"completion_{name}" for name in COMPLETION_WORDS),
+    "counters": tuple(f"{name}_{half}" for name in COUNTERS for half in ("low", "high")),
+}
+
+
 class Control(wiring.Component):
     """Does what the driver writes and shows it what became of it; nothing that it refuses is refused silently.
 
@@ -98,8 +105,9 @@ class Control(wiring.Component):
     completion_is_posted, flush_is_reported : ``Out(1)``
         Strobes: a completion enters the completion queue; the result of a flush is taken.
 
-    Register accesses take what ``LiteSlave`` takes. Doorbell to offered command: 3 clocks, abort to ``do_abort``: 2,
-    flush to ``flushes``: none; all counted from the clock in which the write reaches the registers.
+    Register accesses take what ``LiteSlave`` takes. Doorbell to offered command: 3 clocks, abort to ``do_abort``: 3,
+    flush to ``flushes``: none; all counted from the clock in which the write reaches the registers, two after its
+    handshakes.
     """
 
     axi: wiring.PureInterface
@@ -179,7 +187,7 @@ class Control(wiring.Component):
         config = self._config
         m = Module()
         m.submodules.slave = slave = LiteSlave(address_width=ADDRESS_WIDTH)
-        m.submodules.bank = bank = RegisterBank()
+        m.submodules.bank = bank = RegisterBank(external_groups=EXTERNAL_GROUPS, is_small=config.prefers_block_ram)
         queue, flush, completions = CommandQueue(config), Flush(config), Completions(config)
         windows, adds, end_restore = WindowStaging(config), Adds(config), Request()
         interrupts = Interrupts(width=len(INTERRUPTS), init=1 << INTERRUPTS.index("table_lost"))
@@ -234,9 +242,10 @@ class Control(wiring.Component):
             queue.do_abort.eq(bank.writes.abort | bank.writes.abort_all),
             queue.abort_is_all.eq(bank.writes.abort_all),
             queue.is_ready.eq(self.is_ready & ~self.is_pending),
-            # The last free place goes to a flush. No command begins while a window is being written.
+            # The last free place goes to a flush, so no command takes one in the clock of a doorbell. No command begins
+            # while a window is being written.
             queue.may_flush.eq(completions.may_reserve & ~flush.is_active),
-            queue.may_offer.eq(completions.may_reserve & ~queue.do_flush & ~parts.windows.is_busy),
+            queue.may_offer.eq(completions.may_reserve & ~queue.do_ring & ~parts.windows.is_busy),
             flush.do_flush.eq(queue.do_flush),
             flush.tag.eq(queue.flush_tag),
             completions.do_reserve.eq(queue.do_reserve | queue.do_flush),
@@ -252,10 +261,9 @@ class Control(wiring.Component):
         connect(m, parts.flush.results, completions.flush_results)
         connect(m, completions.graces, flipped(self.graces))
         connect(m, flipped(self.grace_answers), completions.grace_answers)
-        words = [bank.reads[f"completion_{name}"] for name in COMPLETION_WORDS]
         m.d.comb += [
-            completions.word.eq(bank.address[2:]),
-            completions.do_read.eq(Cat(words).any()),
+            completions.word.eq(bank.address),
+            completions.do_read.eq(bank.reads.completions),
             completions.do_pop.eq(bank.writes.completion_pop),
             self.completion_is_posted.eq(completions.do_post),
             self.flush_is_reported.eq(completions.flush_results.valid & completions.flush_results.ready),
@@ -289,7 +297,7 @@ class Control(wiring.Component):
             adds.do_stage_destination.eq(Cat(destinations)),
             adds.do_stage_flags.eq(Cat(bank.writes[f"add_sa_{sa}_flags"] for sa in range(2))),
             adds.do_stage_context.eq(bank.writes.add_context),
-            adds.context_word.eq(bank.address[2:]),
+            adds.context_word.eq(bank.address),
             adds.do_go.eq(bank.writes.add_go),
         ]
 
@@ -353,13 +361,13 @@ class Control(wiring.Component):
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
         }
-        words = [bank.reads[f"{name}_{half}"] for name in COUNTERS for half in ("low", "high")]
         m.d.comb += [
             counters.events.eq(Cat(events[name] for name in COUNTERS)),
             counters.events_again[COUNTERS.index("bad_retires")].eq(self.bad_retire[1]),
-            counters.is_high.eq(bank.address[2]),
-            counters.index.eq(bank.address[3:]),
-            counters.do_read.eq(Cat(words).any()),
+            counters.is_high.eq(bank.address[0]),
+            counters.index.eq(bank.address[1:]),
+            counters.do_read.eq(bank.reads.counters),
+            # A read is known a clock before it is known of what.
             counters.do_pause.eq(bank.port.do_read),
         ]
 

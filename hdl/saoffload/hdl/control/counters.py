@@ -1,4 +1,4 @@
-"""The event counters: wide counts in one block RAM, with a few bits in front of each."""
+"""The event counters: wide counts in memories, with a few bits in front of each."""
 
 from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -7,13 +7,16 @@ from amaranth.utils import ceil_log2
 
 from saoffload.hdl.memory import BlockMemory
 
+LOW_BITS = 32
+"""Bits of a count that are added at once; what is above them follows a clock later, with the carry."""
+
 
 class EventCounters(wiring.Component):
-    """Counts every event and gives the exact count, up to the clock of the read, at any time.
+    """Counts every event and gives the exact count, up to the clock before the read, at any time.
 
     An event goes into a short counter of its own. One after the other these are added to the long counts in a memory
-    and begin again at 0. A read is one such turn, taken at once: what it gives is the long count plus the short one.
-    Reading a low word latches the high word.
+    and begin again at 0. A read gives the sum of both and changes nothing. It must not meet the counter's own turn
+    halfway, so no turn begins in the clock before it. Reading a low word latches the high word.
 
     Parameters
     ----------
@@ -30,14 +33,12 @@ class EventCounters(wiring.Component):
         Strobes.
     events_again : ``In(count)``
         Strobes of a second event in the clock, looked at for the counters of ``twice`` alone.
-    index, is_high, do_read : In
-        Reads a word: ``read_data`` holds it in the next clock. An event counts from the clock after it. During the
-        first ``count + 1`` turns after reset, while the memory is filled, all read 0; events of that time are counted.
     do_pause : ``In(1)``
-        ``read_data`` is 0 in the next clock, unless that belongs to ``do_read``. Both together at most in every fourth
-        clock.
+        Must come in the clock before each ``do_read``, and comes at most in every fifth clock.
+    index, is_high, do_read : In
+        Reads a word: ``read_data`` holds it in the next clock, and is 0 in all others. During the first turns after
+        reset, while the memory is filled, all read 0; events of that time are counted.
     read_data : ``Out(32)``
-        Unknown where neither promises anything: what is written and what is read share their gates.
 
     Latency 1 clock.
     """
@@ -67,72 +68,104 @@ class EventCounters(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         next_index = Signal(range(self._count))
-        has_passed = Signal()
-        is_filled = Signal()
-        index = Signal(range(self._count))
         index_q = Signal(range(self._count))
-        has_index_q = Signal()
+        is_filled = Signal()
+        does_turn = Signal()
+        does_turn_q = Signal()
         adds_q = Signal()
-        total = Signal(self._width)
-        do_write = Signal()
+        shows_q = Signal()
+        total = Signal(LOW_BITS + 1)
 
-        # First clock of a turn: which counter. Reads go before; they come too seldom to starve the others.
-        does_read = self.do_read & ~self.is_high & is_filled
-        # After the first round one turn is left out: by then the last counter is surely written.
-        does_pause = ~does_read & (self.do_read | self.do_pause | (has_passed & ~is_filled))
-        m.d.comb += index.eq(Mux(does_read, self.index, next_index))
+        # First clock of a turn or a read: the long count and the short one are read, and the latter is cleared.
+        reads_low = self.do_read & ~self.is_high
+        m.d.comb += does_turn.eq(~self.do_pause & ~self.do_read)
         m.d.sync += [
-            index_q.eq(index),
-            has_index_q.eq(~does_pause),
-            adds_q.eq(is_filled & ~does_pause),
-            is_filled.eq(has_passed),
+            index_q.eq(next_index),
+            does_turn_q.eq(does_turn),
+            adds_q.eq(is_filled),
+            shows_q.eq(reads_low & is_filled),
         ]
-        with m.If(~does_read & ~does_pause):
-            m.d.sync += [next_index.eq(next_index + 1), has_passed.eq(has_passed | next_index.all())]
+        with m.If(does_turn):
+            m.d.sync += [next_index.eq(next_index + 1), is_filled.eq(is_filled | next_index.all())]
+        index = Mux(self.do_read, self.index, next_index)
+        short_q = self._add_short_counters(m, index=index, next_index=next_index, do_clear=does_turn)
 
-        m.submodules.counts = counts = BlockMemory(width=self._width, depth=self._count)
+        m.submodules.counts = counts = BlockMemory(width=LOW_BITS, depth=self._count)
         m.d.comb += [
             counts.read_address.eq(index),
             counts.do_read.eq(1),
+            # Second clock: add. The first round adds to 0, whatever the memory holds.
+            total.eq(counts.read_data + short_q),
             counts.write_address.eq(index_q),
-            counts.write_data.eq(total),
-            # The counter whose next turn begins now would be read and written at once: that turn writes instead.
-            do_write.eq(has_index_q & (index != index_q)),
-            counts.do_write.eq(do_write),
+            counts.write_data.eq(Mux(adds_q, total[:LOW_BITS], short_q)),
+            counts.do_write.eq(does_turn_q),
         ]
-        fresh = self._add_short_counters(m, index=index_q, do_clear=do_write)
-        # Second clock: add. The first round adds to 0, whatever the memory holds; a pause adds nothing to nothing.
-        long = counts.read_data & adds_q.replicate(self._width)
-        short = fresh & has_index_q.replicate(len(fresh))
-        m.d.comb += total.eq(long + short)
-        self._add_reads(m, total=total)
+        shown = total[:LOW_BITS] & shows_q.replicate(LOW_BITS)
+        if self._width > LOW_BITS:
+            carry_q = Signal()
+            m.d.sync += carry_q.eq(total[LOW_BITS])
+            shown = shown | self._add_high_half(
+                m, index_q=index_q, read_index=self.index, carry_q=carry_q, does_turn_q=does_turn_q, adds_q=adds_q
+            )
+        m.d.comb += self.read_data.eq(shown)
         return m
 
-    def _add_short_counters(self, m: Module, *, index: Signal, do_clear: Value) -> Value:
-        """What each counter counted since its last turn. Turns come round in 4/3 * count clocks even if every fourth
-        clock is a read or a pause, one turn may be put off by one, and one is left out after the first round.
+    def _add_short_counters(self, m: Module, *, index: Value, next_index: Signal, do_clear: Signal) -> Signal:
+        """What each counter counted since its last turn, in a register. Turns come round in 28 clocks for 16 counters
+        even if every fifth clock is a pause and the next one a read.
         """
-        bits = ceil_log2(3 * self._count // 2 + 4)
+        bits = ceil_log2(5 * self._count // 3 + 5)
         shorts = Array(Signal(bits + (number in self._twice), name=f"short_{number}") for number in range(self._count))
         for number, short in enumerate(shorts):
             events = self.events[number] + (self.events_again[number] if number in self._twice else 0)
-            with m.If(do_clear & (index == number)):
+            with m.If(do_clear & (next_index == number)):
                 m.d.sync += short.eq(events)
             with m.Else():
                 m.d.sync += short.eq(short + events)
-        return Value.cast(shorts[index])
+        short_q = Signal(bits + bool(self._twice))
+        m.d.sync += short_q.eq(shorts[index])
+        return short_q
 
-    def _add_reads(self, m: Module, *, total: Signal) -> None:
-        m.d.comb += self.read_data.eq(total[:32])
-        if self._width > 32:
-            reads_low_q = Signal()
-            reads_high_q = Signal()
-            high_q = Signal(self._width - 32)
-            m.d.sync += [
-                reads_low_q.eq(self.do_read & ~self.is_high),
-                reads_high_q.eq(self.do_read & self.is_high),
-            ]
-            with m.If(reads_low_q):
-                m.d.sync += high_q.eq(total[32:])
-            with m.If(reads_high_q):
-                m.d.comb += self.read_data.eq(high_q)
+    def _add_high_half(
+        self,
+        m: Module,
+        *,
+        index_q: Signal,
+        read_index: Signal,
+        carry_q: Signal,
+        does_turn_q: Signal,
+        adds_q: Signal,
+    ) -> Value:
+        """The upper bits, each step a clock behind the lower ones; returns what a read of the high word shows."""
+        bits = self._width - LOW_BITS
+        reads_low_q = Signal()
+        read_index_q = Signal.like(read_index)
+        latches = Signal()
+        write_index = Signal.like(index_q)
+        does_write = Signal()
+        adds_high = Signal()
+        high_q = Signal(bits)
+        shown_q = Signal(bits)
+        total = Signal(bits)
+
+        m.submodules.high_counts = counts = BlockMemory(width=bits, depth=self._count)
+        m.d.sync += [
+            reads_low_q.eq(self.do_read & ~self.is_high),
+            read_index_q.eq(read_index),
+            latches.eq(reads_low_q),
+            write_index.eq(index_q),
+            does_write.eq(does_turn_q),
+            adds_high.eq(adds_q),
+        ]
+        m.d.comb += [
+            counts.read_address.eq(Mux(reads_low_q, read_index_q, index_q)),
+            counts.do_read.eq(1),
+            total.eq(counts.read_data + carry_q),
+            counts.write_address.eq(write_index),
+            counts.write_data.eq(Mux(adds_high, total, 0)),
+            counts.do_write.eq(does_write),
+        ]
+        with m.If(latches):
+            m.d.sync += high_q.eq(Mux(adds_high, total, 0))
+        m.d.sync += shown_q.eq(high_q & (self.do_read & self.is_high).replicate(bits))
+        return shown_q

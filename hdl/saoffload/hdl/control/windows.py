@@ -32,7 +32,7 @@ class WindowStaging(wiring.Component):
     do_stage : ``In(6)``
         Per word of ``WORD_NAMES``: stages ``write_data``.
     do_commit : ``In(1)``
-        ``write_data`` is the number of the window.
+        ``write_data`` is the number of the window; it is judged in the clock before, where it stands already.
     is_quiesced : ``In(1)``
         No command is active and no read outstanding.
     writes, write_answers : streams
@@ -88,7 +88,11 @@ class WindowStaging(wiring.Component):
                 m.d.sync += word.eq(folded_word if name in on_bus else self.write_data)
 
         index_bits = (self._window_count - 1).bit_length()
-        names_none = has_any(self.write_data, index_bits) | (self.write_data[:index_bits] >= self._window_count)
+        # Right in the clock after a reset, too.
+        names_none = Signal(reset_less=True)
+        m.d.sync += names_none.eq(
+            has_any(self.write_data, index_bits) | (self.write_data[:index_bits] >= self._window_count)
+        )
         m.d.comb += [
             self.writes.valid.eq(is_requested),
             self.write_answers.ready.eq(1),
