@@ -79,7 +79,8 @@ def _lines_of_lists(figures: dict[str, Any] | None) -> list[str]:
         "",
         f"Walks of {figures['nodes']:,} x64 nodes on preset `{figures['preset']}`, clocks and bytes read per node,",
         "in a memory that answers in order, a beat of 8 bytes per clock. The plain state machine asks for a node,",
-        "waits for its beats, and asks for the next. A goal in brackets is one that was missed.",
+        "waits for its beats, and asks for the next. The clocks of a command around its walk, about 40, are in the",
+        "figures. A goal in brackets is one that was missed.",
         "",
         "| list | " + " | ".join(f"L = {latency}" for latency in latencies) + " | bytes |",
         "|---|" + "---|" * (len(latencies) + 1),
@@ -107,7 +108,8 @@ def _lines_of_lists(figures: dict[str, Any] | None) -> list[str]:
 
 
 def _with_goal(row: dict[str, Any], goal: dict[str, Any] | None, name: str, form: str) -> str:
-    is_missed = goal is not None and row[name] > goal[name]
+    # To a hundredth, like `saoffload bench walk`: the 40 clocks of a command around its walk are in the figures.
+    is_missed = goal is not None and round(row[name], 2) > goal[name]
     return f"{row[name]:{form}}" + (f" (goal {goal[name]:g})" if goal is not None and is_missed else "")
 
 

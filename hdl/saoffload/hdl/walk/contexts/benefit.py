@@ -11,7 +11,7 @@ from saoffload.hdl.lut_memory import LutMemory
 PAGE_BITS = 12
 BANK_BITS = 5
 GAIN, LOSS = 1, 10
-ENOUGH = 8
+ENOUGH, PLENTY = 8, 24
 PARTS = 3
 """Of a comparison of pages."""
 
@@ -20,8 +20,9 @@ class Benefit(wiring.Component):
     """Keeps a bank for each context: a node in the page of the node before it pays in 1, any other takes out 10.
 
     What is compared is the address alone, no line is read for it: the node before stands for the page that would have
-    been fetched. A context wants lines once its bank holds ``ENOUGH``, until it is empty. So a list without order never
-    does, and one that loses its order stops soon.
+    been fetched. A context wants lines once its bank holds ``ENOUGH``, until it is empty; from then on, until its walk
+    ends, once it holds ``PLENTY``. So a list without order never does, one that loses its order stops soon, and one that
+    has some order here and there does not begin again and again.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ class Benefit(wiring.Component):
         context_q, compared_context_q, joined_context_q, banked_context_q = (
             Signal.like(self.context, name=f"context_{n}_q") for n in range(1, 5)
         )
+        banked_is_new_q = Signal()
+        is_wary_q = Signal(self._contexts)
         bank_q = Signal(BANK_BITS)
         near_parts_q = Signal(PARTS)
         same = ~(address_q ^ before_q)
@@ -90,6 +93,7 @@ class Benefit(wiring.Component):
             bank_q.eq(banks.read_data[0]),
             banked_q.eq(joined_q),
             banked_context_q.eq(joined_context_q),
+            banked_is_new_q.eq(is_new_q),
             Cat(ended_q).eq(Cat(self.do_end, *ended_q[:-1])),
         ]
         after, after_q = Signal(BANK_BITS), Signal(BANK_BITS)
@@ -107,11 +111,14 @@ class Benefit(wiring.Component):
             banks.write_data.eq(after),
             banks.do_write.eq(joined_q),
         ]
-        is_enough, is_empty = after_q >= ENOUGH, after_q == 0
+        is_enough, is_plenty, is_empty = after_q >= ENOUGH, after_q >= PLENTY, after_q == 0
         for number in range(self._contexts):
+            wants, is_wary = self.wants_lines[number], is_wary_q[number]
             with m.If(banked_context_q == number):
-                with m.If(banked_q & is_enough):
-                    m.d.sync += self.wants_lines[number].eq(1)
+                with m.If(banked_q & (is_plenty | (is_enough & ~is_wary))):
+                    m.d.sync += wants.eq(1)
                 with m.If((banked_q & is_empty) | ended_q[-1]):
-                    m.d.sync += self.wants_lines[number].eq(0)
+                    m.d.sync += wants.eq(0)
+                with m.If(banked_q & is_empty):
+                    m.d.sync += is_wary.eq(~banked_is_new_q & (is_wary | wants))
         return m
