@@ -21,8 +21,8 @@ class Benefit(wiring.Component):
 
     What is compared is the address alone, no line is read for it: the node before stands for the page that would have
     been fetched. A context wants lines once its bank holds ``ENOUGH``, until it is empty; from then on, until its walk
-    ends, once it holds ``PLENTY``. So a list without order never does, one that loses its order stops soon, and one that
-    has some order here and there does not begin again and again.
+    ends, once it holds ``PLENTY``. So a list without order never does, one that loses its order stops soon, and one of
+    short runs does not begin again and again.
 
     Parameters
     ----------
