@@ -69,7 +69,7 @@ class Decision(wiring.Component):
         The node that was asked for is to be read by demand, because no buffer has it, or not whole. A clock after
         ``gives_up`` or the decision.
     is_promised : ``Out(contexts)``
-        The node that this context waits for comes from a buffer.
+        The node that this context waits for comes from a buffer; two clocks after the decision.
     do_second, second_context : Out
         The second part of this context's node is to be read: a clock after ``is_part_over``.
     do_wait : ``Out(contexts)``
@@ -179,7 +179,9 @@ class Decision(wiring.Component):
         was_found_q = Signal()
         do_find = Signal()
         m.d.comb += [
-            turn.requests.eq(wants_judge_q),
+            turn.requests.eq(
+                Cat(wants_judge_q[number] & ~(was_found_q & (self.picked_context == number)) for number in range(each))
+            ),
             do_find.eq(turn.is_any & ~self.has_picked),
             turn.do_take.eq(was_found_q),
             turn.taken.eq(self.picked_context),
@@ -376,9 +378,15 @@ class Decision(wiring.Component):
         m.d.comb += self.abandons.valid.eq((was_abandoned_q & self.busy_ids[:each]).any())
 
         # The bits. What a decision sets prevails over what happened to its context in the same clock. A wait for a
-        # buffer does not expire here.
+        # buffer does not expire here; that it is one is noted a clock later, in which no wait that has just begun
+        # expires.
+        did_settle_q, was_promised_q = Signal(), Signal()
+        m.d.sync += [did_settle_q.eq(self.do_settle), was_promised_q.eq(self.do_ask & self.has_node)]
+        with m.If(did_settle_q):
+            m.d.sync += of(self.is_promised, decided_q).eq(was_promised_q)
         in_turn = self.visited_in_turn
-        expires = self.do_expire & ~self.is_promised
+        # What expires was looked up a clock ago: a wait that a decision ended meanwhile is not decided again.
+        expires = self.do_expire & ~self.is_promised & self.is_waiting
         m.d.sync += [
             self.is_aborted.eq(
                 self.is_aborted
@@ -402,7 +410,6 @@ class Decision(wiring.Component):
                 of(is_late_q, context).eq(0),
                 of(is_expired_q, context).eq(0),
                 of(self.is_waiting, context).eq(self.do_ask),
-                of(self.is_promised, context).eq(self.do_ask & self.has_node),
                 of(self.has_ended, context).eq(self.do_end),
             ]
         with m.If(self.do_start):
