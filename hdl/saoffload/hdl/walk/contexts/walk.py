@@ -208,6 +208,7 @@ class ContextWalk(WalkComponent):
             judge.is_delete.eq(decision.is_delete),
             judge.do_settle.eq(decision.do_settle),
             judge.do_ask.eq(decision.do_ask),
+            judge.goes_on.eq(decision.goes_on),
             judge.do_move.eq(decision.do_move),
             decision.looked_at.eq(judge.looked_at),
             decision.is_weighed.eq(judge.is_weighed),
