@@ -121,9 +121,11 @@ class WindowTable(wiring.Component):
             m.d.sync += bus_page_q.eq(page + window_q.page_offset)
             bus_addresses_q.append(bus_page_q)
             is_on = self._noted(m, f"is_on_{number}_q", window_q.is_on)
-            holds.append(is_on & is_in_abi & self._is_inside(m, number, word, is_x86, window_q))
-        holds_q = holds
+            holds.append(is_on & self._is_inside(m, number, word, is_x86, window_q))
+        # Which window it is does not wait for the ABI: it means nothing if that forbids the address.
+        holds_q, is_in_abi_q = holds, is_in_abi
         if self._config.is_serial:
+            holds, is_in_abi_q = [hold & is_in_abi for hold in holds], Const(1, 1)
             holds_q = [Signal(name=f"hold_{number}_q") for number in range(len(holds))]
             m.d.sync += [hold_q.eq(hold) for hold_q, hold in zip(holds_q, holds, strict=True)]
 
@@ -133,7 +135,7 @@ class WindowTable(wiring.Component):
         for number, (hold_q, bus_page_q) in reversed(list(enumerate(zip(holds_q, bus_addresses_q, strict=True)))[:-1]):
             with m.If(hold_q):
                 m.d.comb += [bus_address[PAGE_BITS:].eq(bus_page_q), check.window.eq(number)]
-        m.d.comb += [check.is_allowed.eq(Cat(holds_q).any()), check.bus_address.eq(bus_address)]
+        m.d.comb += [check.is_allowed.eq(Cat(holds_q).any() & is_in_abi_q), check.bus_address.eq(bus_address)]
 
     def _is_inside(self, m: Module, number: int, word: Value, is_x86: Value, window: data.View) -> Value:
         """Whether ``word`` lies from the window's first to its last word for a node of this ABI."""

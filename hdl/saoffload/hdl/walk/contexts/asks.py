@@ -33,8 +33,9 @@ class AskQueue(wiring.Component):
         Asks for the node at this bus address. ``do_ask`` may be late in its clock; it comes only with ``can_ask``.
     do_wake, wake_context : In
         A node that was asked for with ``ask_is_parked`` is to be read after all.
-    ask_is_parked : In
-        Belongs to ``do_ask``: nothing is read unless it is woken.
+    may_be_parked, ask_is_parked : In
+        Belong to ``do_ask``: nothing is read unless it is woken. ``ask_is_parked`` may be later still, and comes only
+        with ``may_be_parked``.
     do_second, second_context : In
         The first part of this context's node is there: the second one is to be read.
     may_ask : In
@@ -51,8 +52,8 @@ class AskQueue(wiring.Component):
     lines : ``In(stream of layouts.read_request)``
     reads : ``Out(stream of layouts.read_request)``
 
-    No clock from ``do_ask`` to ``reads`` if nothing waits, 4 through the ring, out of which a node goes every second
-    clock.
+    No clock from ``do_ask`` to ``reads`` if nothing waits, one with ``may_be_parked``, 5 through the ring, out of which
+    a node goes every second clock.
     """
 
     lines: stream.Interface
@@ -65,6 +66,7 @@ class AskQueue(wiring.Component):
             {
                 "can_ask": In(1),
                 "do_ask": In(1),
+                "may_be_parked": In(1),
                 "ask_is_parked": In(1),
                 "context": In(context),
                 "address": In(config.address_width),
@@ -97,6 +99,8 @@ class AskQueue(wiring.Component):
         # The read that was offered and not taken, or that waits for nothing else.
         held_q = Signal(layouts.read_request(config))
         is_held_q = Signal()
+        # What is held has just been asked for, and is not to be read.
+        is_parked_q = Signal()
         asked = Signal(layouts.read_request(config))
         is_fast = Signal()
         before = first_count(self.address, self.abi)
@@ -104,15 +108,14 @@ class AskQueue(wiring.Component):
             asked.id.eq(self.context),
             asked.address.eq(Cat(Const(0, 3), self.address[3:])),
             asked.beat_count.eq(before),
-            self.reads.valid.eq(is_held_q | is_fast),
+            self.reads.valid.eq((is_held_q & ~is_parked_q) | is_fast),
             self.reads.payload.eq(Mux(is_held_q, held_q.as_value(), asked.as_value())),
         ]
 
         # The one that leaves the ring. Who may leave was found out a clock before.
         is_leaving_q = Signal()
         leaving_q = self.leaving_context
-        can_leave_q = Signal(config.contexts)
-        has_one_q = Signal()
+        has_one_q = turn.is_any
         is_kept = self.is_aborted.bit_select(leaving_q, 1)
         is_waited_for = self.is_waiting.bit_select(leaving_q, 1)
         leaves = Cat(is_leaving_q & (leaving_q == number) for number in range(config.contexts))
@@ -126,26 +129,26 @@ class AskQueue(wiring.Component):
             places.write_data.before.eq(before),
             places.write_data.behind.eq(Mux(self.abi == Abi.X86, 2, 3) - before),
             places.read_addresses[0].eq(leaving_q),
-            turn.requests.eq(can_leave_q),
+            turn.requests.eq(self.pending & ~self.is_aborted & ~leaves),
             do_take.eq(has_one_q & (~is_held_q | self.reads.ready) & ~is_leaving_q & self.may_ask),
             turn.do_take.eq(is_leaving_q),
             turn.taken.eq(leaving_q),
             can_be_fast.eq(~is_held_q & ~is_leaving_q & ~has_one_q & self.may_ask),
-            is_fast.eq(self.do_ask & ~self.ask_is_parked & can_be_fast),
+            is_fast.eq(self.do_ask & ~self.may_be_parked & can_be_fast),
             self.is_leaving.eq(is_leaving_q & ~is_kept & is_waited_for),
         ]
-        can_leave = self.pending & ~self.is_aborted & ~leaves
-        m.d.sync += [is_leaving_q.eq(do_take), can_leave_q.eq(can_leave), has_one_q.eq(can_leave.any())]
+        m.d.sync += is_leaving_q.eq(do_take)
         with m.If(~is_leaving_q):
             m.d.sync += leaving_q.eq(turn.index)
 
         # What is held waits for nothing that is late, but for whether it is valid.
         found = places.read_data[0]
         is_second = self._add_parts(m)
-        with m.If(self.reads.ready):
+        with m.If(self.reads.ready | is_parked_q):
             m.d.sync += is_held_q.eq(0)
-        with m.If(self.is_leaving | is_fast):
-            m.d.sync += is_held_q.eq(self.is_leaving | ~self.reads.ready)
+        with m.If(self.is_leaving | (self.do_ask & can_be_fast)):
+            m.d.sync += is_held_q.eq(self.is_leaving | self.may_be_parked | ~self.reads.ready)
+        m.d.sync += is_parked_q.eq(self.ask_is_parked & self.do_ask & can_be_fast)
         with m.If(is_leaving_q):
             m.d.sync += [
                 held_q.id.eq(leaving_q),
@@ -164,12 +167,20 @@ class AskQueue(wiring.Component):
                 with m.If(self.lines.valid):
                     m.d.sync += is_held_q.eq(1)
 
-        does_wait = self.do_ask & ~is_fast & ~self.ask_is_parked
+        # Who must wait is told a clock later.
+        does_wait_q, was_parked_q = Signal(), Signal()
+        asked_context_q = Signal.like(self.context)
+        m.d.sync += [
+            does_wait_q.eq(self.do_ask & ~can_be_fast),
+            was_parked_q.eq(self.ask_is_parked),
+            asked_context_q.eq(self.context),
+        ]
+        does_wait = does_wait_q & ~was_parked_q
         for number in range(config.contexts):
             with m.If(leaves[number] & ~(is_kept & is_waited_for)):
                 m.d.sync += self.pending[number].eq(0)
             with m.If(
-                (does_wait & (self.context == number))
+                (does_wait & (asked_context_q == number))
                 | (self.do_wake & (self.wake_context == number))
                 | (self.do_second & (self.second_context == number))
             ):

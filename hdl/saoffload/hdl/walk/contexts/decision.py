@@ -65,11 +65,13 @@ class Decision(wiring.Component):
         See :class:`.Watch`.
     do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
         In the clock of ``is_judged``: it is decided, and this is what.
+    goes_on : Out
+        Early in that clock: if anything is decided, it is ``do_ask`` and not ``do_end``.
     do_wake, wake_context : Out
         The node that was asked for is to be read by demand, because no buffer has it, or not whole. A clock after
         ``gives_up`` or the decision.
     is_promised : ``Out(contexts)``
-        The node that this context waits for comes from a buffer.
+        The node that this context waits for comes from a buffer; two clocks after the decision.
     do_second, second_context : Out
         The second part of this context's node is to be read: a clock after ``is_part_over``.
     do_wait : ``Out(contexts)``
@@ -145,6 +147,7 @@ class Decision(wiring.Component):
                 "do_settle": Out(1),
                 "do_visit": Out(1),
                 "do_ask": Out(1),
+                "goes_on": Out(1),
                 "do_move": Out(1),
                 "do_end": Out(1),
                 "status": Out(Status),
@@ -179,7 +182,9 @@ class Decision(wiring.Component):
         was_found_q = Signal()
         do_find = Signal()
         m.d.comb += [
-            turn.requests.eq(wants_judge_q),
+            turn.requests.eq(
+                Cat(wants_judge_q[number] & ~(was_found_q & (self.picked_context == number)) for number in range(each))
+            ),
             do_find.eq(turn.is_any & ~self.has_picked),
             turn.do_take.eq(was_found_q),
             turn.taken.eq(self.picked_context),
@@ -294,15 +299,14 @@ class Decision(wiring.Component):
             is_overtaken_q.eq(was_overtaken_q | (self.do_settle & (context == weighed))),
         ]
         is_due = Signal()
-        can_go_on = Signal()
         does_fail = Signal()
         has_node = ~was_first_q | was_deleting_q
         m.d.comb += [
             is_due.eq(self.is_judged & is_due_q & ~is_overtaken_q),
-            can_go_on.eq(may_ask_q & ~is_stopped_q & self.is_right & self.is_allowed),
+            self.goes_on.eq(may_ask_q & ~is_stopped_q & self.is_right & self.is_allowed),
             self.do_settle.eq(is_due),
-            self.do_ask.eq(is_due & can_go_on),
-            self.do_end.eq(is_due & ~can_go_on),
+            self.do_ask.eq(is_due & self.goes_on),
+            self.do_end.eq(is_due & ~self.goes_on),
             self.do_visit.eq(is_due & has_node & ~is_stopped_q),
             self.do_move.eq(~is_stopped_q),
             self.is_short.eq(has_node & is_stopped_q),
@@ -376,9 +380,15 @@ class Decision(wiring.Component):
         m.d.comb += self.abandons.valid.eq((was_abandoned_q & self.busy_ids[:each]).any())
 
         # The bits. What a decision sets prevails over what happened to its context in the same clock. A wait for a
-        # buffer does not expire here.
+        # buffer does not expire here; that it is one is noted a clock later, in which no wait that has just begun
+        # expires.
+        did_settle_q, was_promised_q = Signal(), Signal()
+        m.d.sync += [did_settle_q.eq(self.do_settle), was_promised_q.eq(self.goes_on & self.has_node)]
+        with m.If(did_settle_q):
+            m.d.sync += of(self.is_promised, decided_q).eq(was_promised_q)
         in_turn = self.visited_in_turn
-        expires = self.do_expire & ~self.is_promised
+        # What expires was looked up a clock ago: a wait that a decision ended meanwhile is not decided again.
+        expires = self.do_expire & ~self.is_promised & self.is_waiting
         m.d.sync += [
             self.is_aborted.eq(
                 self.is_aborted
@@ -401,9 +411,8 @@ class Decision(wiring.Component):
                 of(is_first_q, context).eq(0),
                 of(is_late_q, context).eq(0),
                 of(is_expired_q, context).eq(0),
-                of(self.is_waiting, context).eq(self.do_ask),
-                of(self.is_promised, context).eq(self.do_ask & self.has_node),
-                of(self.has_ended, context).eq(self.do_end),
+                of(self.is_waiting, context).eq(self.goes_on),
+                of(self.has_ended, context).eq(~self.goes_on),
             ]
         with m.If(self.do_start):
             start = self.start_context

@@ -61,19 +61,13 @@ class Dispatch(wiring.Component):
         all_are_lost_q = Signal()
         has_context_q = Signal()
         # Who may start was found out a clock before: not in the two clocks after a start.
-        can_start_q = Signal(self._contexts)
         has_started_q = Signal(2)
-        has_one_q = Signal()
         busy = self.busy_ids[: self._contexts]
         can_start = self.is_free & (~busy | all_are_lost_q.replicate(self._contexts))
-        m.d.sync += [
-            can_start_q.eq(can_start),
-            has_one_q.eq(can_start.any()),
-            has_started_q.eq(Cat(self.do_start, has_started_q)),
-        ]
+        m.d.sync += has_started_q.eq(Cat(self.do_start, has_started_q))
         m.d.sync += [is_lost_q.eq(self.is_free & busy), all_are_lost_q.eq(is_lost_q.all())]
         m.d.comb += [
-            turn.requests.eq(can_start_q),
+            turn.requests.eq(can_start),
             turn.do_take.eq(self.do_start),
             turn.taken.eq(self.context),
             self.commands.ready.eq(has_context_q & ~self.must_wait),
@@ -81,7 +75,7 @@ class Dispatch(wiring.Component):
         ]
         # Found once, it stays so until it is taken.
         with m.If(~has_context_q & ~has_started_q.any()):
-            m.d.sync += [self.context.eq(turn.index), has_context_q.eq(has_one_q)]
+            m.d.sync += [self.context.eq(turn.index), has_context_q.eq(turn.is_any)]
         with m.If(self.do_start):
             m.d.sync += [has_context_q.eq(0), self.is_free.bit_select(self.context, 1).eq(0)]
         with m.If(self.do_free):

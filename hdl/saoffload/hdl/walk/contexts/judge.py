@@ -58,6 +58,8 @@ class Judge(wiring.Component):
         Clock 3, strobe: the context's numbers go on. With ``do_ask`` the node at the address is asked for: it is the
         context's node, is saved if its number is a power of two, and will be one more.  With ``do_move`` the address
         becomes that of the context's node.
+    goes_on : ``In(1)``
+        Belongs to ``do_settle`` and is ``do_ask`` there, but comes earlier in the clock.
     shown_context, shown_ordinal, shown_address : In, Out, Out
         To report: the numbers of any context, in the same clock.
     node_address : Out
@@ -110,6 +112,7 @@ class Judge(wiring.Component):
                 "is_too_long": Out(1),
                 "do_settle": In(1),
                 "do_ask": In(1),
+                "goes_on": In(1),
                 "do_move": In(1),
                 "shown_context": In(context),
                 "shown_ordinal": Out(COUNT_BITS),
@@ -203,14 +206,14 @@ class Judge(wiring.Component):
             ordinals.do_write.eq(self.do_settle),
             ordinals.write_address.eq(self.context),
             ordinals.write_data.eq(
-                Mux(is_first_q, is_delete_q | self.do_ask, Mux(self.do_ask, next_ordinal_q, ordinal_q))
+                Mux(is_first_q, is_delete_q | self.goes_on, Mux(self.goes_on, next_ordinal_q, ordinal_q))
             ),
             addresses.do_write.eq(self.do_settle & self.do_move),
             addresses.write_address.eq(self.context),
             addresses.write_data.eq(self.address),
             addresses.read_addresses[1].eq(self.context),
             self.node_address.eq(addresses.read_data[1]),
-            saved.do_write.eq(self.do_settle & self.do_ask & is_due_q),
+            saved.do_write.eq(self.do_ask & is_due_q),
             saved.write_address.eq(self.context),
             saved.write_data.eq(self.address[self._kept]),
             ordinals.read_addresses[1].eq(self.shown_context),

@@ -32,6 +32,8 @@ class LineBuffer(wiring.Component):
     is_wanted : In
         By its owner. The owner loses it when it is not, and no node is promised.
     has_owner, owner : Out
+    arriving_id : In
+        Of a beat, a clock before it.
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
     is_looking, looked_at, look_address : In
         This address of this context is judged.
@@ -39,8 +41,9 @@ class LineBuffer(wiring.Component):
         Two clocks later; ``judged_is_mine``: it came from here.
     check_window : In
         A clock before that: ``window``.
-    has_node : Out
-        In that clock: the node there comes from here, if it is asked for.
+    may_have_node, has_node : Out
+        In that clock: the node there comes from here, if it is asked for. ``may_have_node``, early in it: it was looked
+        for here.
     abi : Out
         Of the owner's list.
     next_is_coming, next_address, next_is_taken, next_is_void : Out, Out, In, Out
@@ -75,6 +78,7 @@ class LineBuffer(wiring.Component):
                 "is_wanted": In(1),
                 "has_owner": Out(1),
                 "owner": Out(context),
+                "arriving_id": In(config.id_width),
                 "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
                 "is_looking": In(1),
                 "looked_at": In(context),
@@ -86,6 +90,7 @@ class LineBuffer(wiring.Component):
                 "check_window": In(window),
                 "do_ask": In(1),
                 "judged_is_mine": In(1),
+                "may_have_node": Out(1),
                 "has_node": Out(1),
                 "abi": Out(Abi),
                 "next_is_coming": Out(1),
@@ -154,14 +159,19 @@ class LineBuffer(wiring.Component):
         # Words come in.
         beat = self.beats.payload
         filled = beat.id[:place_bits]
-        is_for_me = (beat.id ^ line_id(config, self._number))[place_bits:] == 0
-        is_kept = self.beats.valid & is_for_me
+        # Whose word it is, and whether it is awaited, is looked up as it arrives: nothing changes for it in that clock.
+        is_for_me_q, is_awaited_q = Signal(), Signal()
+        m.d.sync += [
+            is_for_me_q.eq((self.arriving_id ^ line_id(config, self._number))[place_bits:] == 0),
+            is_awaited_q.eq(tags.is_awaited.bit_select(self.arriving_id[:place_bits], 1)),
+        ]
+        is_kept = self.beats.valid & is_for_me_q
         # A word counts a clock after it can be read: the tags are asked a clock after a node is read on trust.
         is_kept_q, is_final_q = Signal(), Signal()
         m.d.sync += [
             is_kept_q.eq(is_kept),
             is_final_q.eq(beat.is_final),
-            reader.do_write.eq(is_kept & tags.is_awaited.bit_select(filled, 1)),
+            reader.do_write.eq(is_kept & is_awaited_q),
             reader.write_place.eq(Cat(beat.number[:WORD_BITS], filled)),
             reader.write_data.eq(beat.data),
             reader.write_failed.eq(beat.failed),
@@ -183,6 +193,7 @@ class LineBuffer(wiring.Component):
             reader.is_decided.eq(self.is_judged & self.judged_is_mine),
             tags.checked_window.eq(self.check_window),
             has_node.eq(is_mine & tags.is_here),
+            self.may_have_node.eq(was_weighed_q),
             self.has_node.eq(has_node),
             reader.do_start.eq(has_node & self.do_ask),
             reader.start_is_whole.eq(tags.is_whole),

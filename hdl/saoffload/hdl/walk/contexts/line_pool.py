@@ -26,8 +26,8 @@ class LinePool(wiring.Component):
 
     Members
     -------
-    beats, busy_ids, lines : streams and In
-        From and to the read master.
+    arriving_id, beats, busy_ids, lines : In and streams
+        From and to the read master. The ID of a beat comes a clock before it.
     abis_are_x86 : ``In(contexts)``
     is_looking, looked_at, look_address : In
         An address of a context is judged, not a question.
@@ -42,8 +42,9 @@ class LinePool(wiring.Component):
     weighed_is_mine, is_bad, failed : Out
         A clock after ``is_looking``: the node that will be decided comes from a buffer; its header is wrong, a word of
         it failed.
-    has_node : Out
-        In the clock of ``is_judged``: the node asked for comes from a buffer.
+    may_have_node, has_node : Out
+        In the clock of ``is_judged``: the node asked for comes from a buffer. ``may_have_node``, early in it: its
+        context has one.
     handle, handle_is_mine : Out
         A clock later: of the node that was decided.
     expires, is_aborted : ``In(contexts)``
@@ -66,6 +67,7 @@ class LinePool(wiring.Component):
         context = range(max(2, each))
         super().__init__(
             {
+                "arriving_id": In(config.id_width),
                 "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
                 "busy_ids": In(2**config.id_width),
                 "lines": Out(stream.Signature(layouts.read_request(config))),
@@ -95,6 +97,7 @@ class LinePool(wiring.Component):
                 "question_is_taken": In(buffers),
                 "question_is_judged": In(buffers),
                 "check_window": In(range(max(2, config.windows))),
+                "may_have_node": Out(1),
                 "has_node": Out(1),
                 "weighed_is_mine": Out(1),
                 "is_bad": Out(1),
@@ -137,18 +140,16 @@ class LinePool(wiring.Component):
             for number in range(config.contexts)
         )
         # Found, lent, seen to be lent: nobody is looked for until all that is over.
-        requests_q = Signal(config.contexts)
         has_found_q, was_lent_q = Signal(), Signal()
         found_q = Signal.like(self.context)
         can_lend_q = Signal()
         m.d.sync += [
-            requests_q.eq(wants & ~is_served),
             can_lend_q.eq(Cat(~buffer.has_owner for buffer in buffers).any()),
             has_found_q.eq(turn.is_any & can_lend_q & ~has_found_q & ~was_lent_q),
             was_lent_q.eq(has_found_q),
             found_q.eq(turn.index),
         ]
-        m.d.comb += [turn.requests.eq(requests_q), turn.do_take.eq(has_found_q), turn.taken.eq(found_q)]
+        m.d.comb += [turn.requests.eq(wants & ~is_served), turn.do_take.eq(has_found_q), turn.taken.eq(found_q)]
         is_lent = Signal()
         for number, buffer in enumerate(buffers):
             do_lend = has_found_q & ~buffer.has_owner & ~is_lent
@@ -172,6 +173,7 @@ class LinePool(wiring.Component):
         for number, buffer in enumerate(buffers):
             place = slice(line_id(config, number), line_id(config, number) + config.lines)
             m.d.comb += [
+                buffer.arriving_id.eq(self.arriving_id),
                 buffer.beats.valid.eq(self.beats.valid),
                 buffer.beats.payload.eq(self.beats.payload),
                 buffer.busy_ids.eq(self.busy_ids[place]),
@@ -210,6 +212,7 @@ class LinePool(wiring.Component):
             self.handle_is_mine.eq(mine_q[2].any()),
         ]
         m.d.comb += [
+            self.may_have_node.eq(Cat(buffer.may_have_node for buffer in buffers).any()),
             self.has_node.eq(Cat(buffer.has_node for buffer in buffers).any()),
             self.weighed_is_mine.eq(mine_q[1].any()),
             self.is_bad.eq(Array(buffer.is_bad for buffer in buffers)[weighed]),

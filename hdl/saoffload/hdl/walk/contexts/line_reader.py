@@ -139,6 +139,8 @@ class LineReader(wiring.Component):
                 step_q.kind.eq(Mux(do_forget, Kind.NONE, before_kind)),
                 step_q.is_odd.eq(before_odd),
             ]
+        # Others wait for this one: it has a register of its own.
+        m.d.sync += self.next_is_coming.eq((steps[0].kind == Kind.NEXT) & ~do_forget)
 
         def begin(place: Signal, is_odd_there: Signal, first_place: Signal) -> None:
             m.d.comb += [
@@ -152,7 +154,6 @@ class LineReader(wiring.Component):
         out_step = steps[1]
         low, high = out.data[:32], out.data[32:]
         m.d.comb += [
-            self.next_is_coming.eq(out_step.kind == Kind.NEXT),
             self.next_address.eq(next_of(low, high, is_x86=self.is_x86, is_odd=out_step.is_odd)),
         ]
 

@@ -6,16 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 
 class RoundRobin(wiring.Component):
-    """Names one of the requests in the same clock: the first behind the one that was taken last, around the ring.
+    """Names one of the requests a clock later: the first behind the one that was taken last, around the ring.
 
     So a request that stays is taken after at most ``width - 1`` others. A tree, not a chain: log2(width) levels. Behind
-    it is room for a register only: whoever takes ``index`` notes it, and says so in the clock after, in which
-    ``requests`` still has it and nothing else may be taken.
+    it is room for a register only: whoever takes ``index`` notes it, and says so in the clock after, in which nothing
+    else may be taken. ``requests`` has it no longer in that clock, since ``index`` is about the clock before.
 
     Parameters: ``width``, the number of requests.
 
-    Members: ``requests : In(width)``; ``index``, ``is_any : Out``; ``do_take``, ``taken : In``, a strobe: this one was
-    served.
+    Members: ``requests : In(width)``; ``index``, ``is_any : Out``, of the requests a clock before; ``do_take``,
+    ``taken : In``, a strobe: this one was served.
     """
 
     def __init__(self, *, width: int):
@@ -33,12 +33,23 @@ class RoundRobin(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         # 1 for every request behind the last one taken.
-        is_behind_q = Signal(self._width)
-        later_any, later_index = first_of(list(self.requests & is_behind_q))
-        any_, index = first_of(list(self.requests))
-        m.d.comb += [self.is_any.eq(any_), self.index.eq(Mux(later_any, later_index, index))]
+        is_behind, is_behind_q = Signal(self._width), Signal(self._width)
+        requests_q, later_q, is_any_q = Signal(self._width), Signal(self._width), Signal()
+        _, later_index = first_of(list(later_q))
+        _, index = first_of(list(requests_q))
+        m.d.comb += [
+            is_behind.eq(is_behind_q),
+            self.is_any.eq(is_any_q),
+            self.index.eq(Mux(later_q.any(), later_index, index)),
+        ]
         with m.If(self.do_take):
-            m.d.sync += is_behind_q.eq(Cat(self.taken < number for number in range(self._width)))
+            m.d.comb += is_behind.eq(Cat(self.taken < number for number in range(self._width)))
+        m.d.sync += [
+            is_behind_q.eq(is_behind),
+            requests_q.eq(self.requests),
+            later_q.eq(self.requests & is_behind),
+            is_any_q.eq(self.requests.any()),
+        ]
         return m
 
 

@@ -1,8 +1,9 @@
 """Many lists at once: the parts of the walker of contexts, wired, and the windows."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib.wiring import connect, flipped
 
+from saoffload.hdl import layouts
 from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Opcode
 from saoffload.hdl.walk.signature import WalkComponent
 from saoffload.hdl.walk.windows import WindowTable
@@ -78,7 +79,7 @@ class ContextWalk(WalkComponent):
         if config.line_buffers:
             handle, handle_is_buffered, has_line = self._add_pool(m, decision, judge, asks, offers, watch, dispatch)
         else:
-            connect(m, decision.abandons, flipped(self.abandons))
+            self._abandon(m, decision.abandons.valid, decision.abandons.payload)
         self._connect_end(
             m,
             decision,
@@ -207,6 +208,7 @@ class ContextWalk(WalkComponent):
             judge.is_delete.eq(decision.is_delete),
             judge.do_settle.eq(decision.do_settle),
             judge.do_ask.eq(decision.do_ask),
+            judge.goes_on.eq(decision.goes_on),
             judge.do_move.eq(decision.do_move),
             decision.looked_at.eq(judge.looked_at),
             decision.is_weighed.eq(judge.is_weighed),
@@ -344,6 +346,7 @@ class ContextWalk(WalkComponent):
         m.d.sync += took_q.eq(offers.buffer_is_taken)
         m.d.comb += [
             judge.is_void.eq((took_q & pool.offer_is_void).any()),
+            pool.arriving_id.eq(self.arriving_id),
             pool.beats.valid.eq(self.beats.valid),
             pool.beats.payload.eq(self.beats.payload),
             pool.busy_ids.eq(self.busy_ids),
@@ -378,13 +381,15 @@ class ContextWalk(WalkComponent):
             pool.expires.eq(watch.expires),
             pool.is_aborted.eq(decision.is_aborted),
             pool.is_alone.eq(is_alone_q),
+            asks.may_be_parked.eq(pool.may_have_node),
             # A demand is abandoned in one clock only; a line can wait.
-            self.abandons.valid.eq(Mux(decision.may_abandon, decision.abandons.valid, pool.abandons.valid)),
-            self.abandons.payload.eq(pool.abandons.payload),
             pool.abandons.ready.eq(~decision.may_abandon),
         ]
-        with m.If(decision.may_abandon):
-            m.d.comb += self.abandons.payload.eq(decision.abandons.payload)
+        self._abandon(
+            m,
+            Mux(decision.may_abandon, decision.abandons.valid, pool.abandons.valid),
+            Mux(decision.may_abandon, decision.abandons.payload.as_value(), pool.abandons.payload.as_value()),
+        )
         for number in range(self._config.line_buffers):
             m.d.comb += [
                 offers.buffer_contexts[number].eq(pool.offer_contexts[number]),
@@ -393,3 +398,14 @@ class ContextWalk(WalkComponent):
                 offers.questions[number].eq(pool.questions[number]),
             ]
         return pool.handle, pool.handle_is_mine, pool.has_line
+
+    def _abandon(self, m: Module, do_abandon: Value, abandoned: ValueLike) -> None:
+        """A clock later, unless its last word comes in this one."""
+        read = Signal(layouts.abandoned_read(self._config))
+        do_abandon_q, is_over_q = Signal(), Signal()
+        m.d.comb += [read.eq(abandoned), self.abandons.valid.eq(do_abandon_q & ~is_over_q)]
+        m.d.sync += [
+            do_abandon_q.eq(do_abandon),
+            self.abandons.payload.eq(read),
+            is_over_q.eq(self.arrives & self.arriving_is_last & (self.arriving_id == read.id)),
+        ]
