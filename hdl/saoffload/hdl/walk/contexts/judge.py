@@ -137,7 +137,7 @@ class Judge(wiring.Component):
         abi_1_q, abi_2_q = Signal(Abi), Signal(Abi)
         address = self.look_address
         m.d.sync += [
-            is_offered_q.eq(self.is_offered & ~self.is_question),
+            is_offered_q.eq(self.is_offered),
             asks_1_q.eq(self.is_question),
             self.looked_at.eq(self.offered_context),
             abi_1_q.eq(self.offered_abi),
@@ -145,7 +145,7 @@ class Judge(wiring.Component):
             offered_q.eq(self.offered_address),
         ]
         m.d.comb += [
-            self.is_looking.eq(is_offered_q & ~self.is_void & (self.lane_has_next | ~is_from_lane_q)),
+            self.is_looking.eq(is_offered_q & ~asks_1_q & ~self.is_void & (self.lane_has_next | ~is_from_lane_q)),
             address.eq(Mux(is_from_lane_q, self.lane_next, offered_q)),
             self.check.address.eq(address),
             self.check.abi.eq(abi_1_q),

@@ -98,8 +98,8 @@ class Lane(wiring.Component):
         m = Module()
         beat = self.beats.payload
         contexts = self._config.contexts
-        # What a node is, and the number of its next word, counted over both parts.
-        kind = data.StructLayout({"is_x86": 1, "is_odd": 1})
+        # What a node is, whether its first word holds its `Next`; the number of its next word, counted over both parts.
+        kind = data.StructLayout({"is_x86": 1, "is_odd": 1, "next_is_first": 1})
         m.submodules.kinds = kinds = LutMemory(shape=kind, depth=contexts)
         m.submodules.positions = positions = LutMemory(shape=2, depth=contexts)
         m.submodules.guesses = guesses = LutMemory(shape=2, depth=contexts)
@@ -114,13 +114,14 @@ class Lane(wiring.Component):
             kinds.write_address.eq(self.ask_context),
             kinds.write_data.is_x86.eq(self.ask_abi == Abi.X86),
             kinds.write_data.is_odd.eq(self.ask_address[2]),
+            kinds.write_data.next_is_first.eq((self.ask_abi == Abi.X86) & ~self.ask_address[2]),
             kinds.read_addresses[0].eq(arriving),
             guesses.read_addresses[0].eq(arriving),
             guesses.do_write.eq(is_demand),
             guesses.write_address.eq(arriving),
             guesses.write_data.eq(Mux(self.arriving_is_last, 0, guess + 1)),
             positions.read_addresses[0].eq(arriving),
-            self.next_is_coming.eq(is_demand & (guess == Mux(found.is_x86 & ~found.is_odd, 0, 1))),
+            self.next_is_coming.eq(is_demand & (guess == ~found.next_is_first)),
             self.next_context.eq(arriving),
             self.next_abi.eq(Mux(found.is_x86, Abi.X86, Abi.X64)),
         ]
@@ -135,7 +136,7 @@ class Lane(wiring.Component):
         is_end, holds_next = Signal(), Signal()
         m.d.sync += [
             kind_q.eq(found),
-            next_is_high_q.eq(found.is_x86 & ~found.is_odd),
+            next_is_high_q.eq(found.next_is_first),
             looked_up_q.eq(positions.read_data[0] & (~is_fresh_q.bit_select(arriving, 1)).replicate(2)),
             follows_q.eq(has_word & (self.context == arriving)),
             following_q.eq(position + 1),
@@ -147,7 +148,7 @@ class Lane(wiring.Component):
             positions.write_address.eq(self.context),
             positions.write_data.eq(position + 1),
             is_end.eq(position == Mux(kind_q.is_x86, 1, 2)),
-            holds_next.eq(position == Mux(kind_q.is_x86 & ~kind_q.is_odd, 0, 1)),
+            holds_next.eq(position == ~kind_q.next_is_first),
         ]
         with m.If(has_word):
             m.d.sync += is_fresh_q.bit_select(self.context, 1).eq(0)

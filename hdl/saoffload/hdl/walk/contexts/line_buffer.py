@@ -139,11 +139,14 @@ class LineBuffer(wiring.Component):
         with m.Elif(do_take_back):
             m.d.sync += self.has_owner.eq(0)
         # What the owner asks for, in the judge's three clocks. An owner that was lost meanwhile asks for nothing.
-        was_looking_q, was_weighed_q = Signal(), Signal()
+        was_looking_q, was_weighed_q, must_keep_q = (
+            Signal(name=name) for name in ("was_looking_q", "was_weighed_q", "must_keep_q")
+        )
+        looks = self.has_owner & self.is_looking & (self.looked_at == self.owner)
         is_weighed = was_looking_q & self.has_owner
         is_mine = was_weighed_q & self.has_owner
         m.d.sync += [
-            was_looking_q.eq(self.has_owner & self.is_looking & (self.looked_at == self.owner)),
+            was_looking_q.eq(looks),
             was_weighed_q.eq(is_weighed),
         ]
         m.d.comb += [
@@ -232,19 +235,18 @@ class LineBuffer(wiring.Component):
         # A node whose first word is one of a line's last two may have words in the next line.
         may_cross = reader.place[1:WORD_BITS].all()
         # What is in use was found out a clock before, so a node that is another one than was read on trust needs care.
-        is_used_q, was_elsewhere_q = Signal(), Signal()
+        is_used_q = Signal()
         m.d.sync += [
             is_used_q.eq((new == used) | (may_cross & (new == (used + 1)[:place_bits]))),
-            was_elsewhere_q.eq(reader.is_elsewhere),
+            # What was looked for is not given away before the decision about it.
+            must_keep_q.eq(looks | was_looking_q | reader.is_elsewhere),
         ]
-        is_in_use = (is_asked_q & is_used_q) | reader.is_elsewhere | was_elsewhere_q
         m.d.comb += [
             fetch.is_alone.eq(self.is_alone),
             fetch.do_move.eq(is_mine & self.do_ask),
             fetch.line.eq(self.address[9:]),
             fetch.window.eq(self.window),
-            # What was looked for is not given away before the decision about it.
-            fetch.may_allocate.eq(~was_looking_q & ~was_weighed_q & ~is_in_use),
+            fetch.may_allocate.eq(~must_keep_q & ~(is_asked_q & is_used_q) & ~reader.is_elsewhere),
             fetch.busy_ids.eq(self.busy_ids),
             self.has_question.eq(fetch.has_question),
             self.question.eq(fetch.question),

@@ -176,14 +176,14 @@ class LineReader(wiring.Component):
         start_is_odd_q = Signal()
         m.d.sync += [
             was_decided_q.eq(self.is_decided),
+            # A node that was read on trust and is not whole has its place already.
+            self.is_elsewhere.eq(self.do_start & ~self.is_decided),
             starts_q.eq(self.do_start),
             start_place_q.eq(self.start_place),
             start_is_odd_q.eq(self.start_is_odd),
         ]
         m.d.comb += [
             is_trust_lost.eq(Mux(starts_q, ~(was_decided_q & self.start_is_whole), was_decided_q)),
-            # A node that was read on trust and is not whole has its place already.
-            self.is_elsewhere.eq(starts_q & ~was_decided_q),
             is_restarting.eq(starts_q & is_trust_lost),
             self.next_is_void.eq(is_trust_lost | self.do_stop),
             do_forget.eq(self.next_is_void | (self.next_is_coming & ~self.next_is_taken)),

@@ -125,17 +125,23 @@ class LineTags(wiring.Component):
             crosses = end_q[WORD_BITS]
             count, count_behind = counts.read_data[reader], counts.read_data[reader + 1]
             # Across the border there are one or two words, since a node has three.
-            is_far = Mux(crosses, count[WORD_BITS], count > end_q[:WORD_BITS])
             is_far_behind = ~end_q[0] | count_behind[1:].any()
-            has_first, has_second, may_first, may_second = (
-                Signal(name=f"{name}_{what}") for what in ("has_first", "has_second", "may_first", "may_second")
+            is_empty, is_full, is_far, crosses_first = (
+                Signal(name=f"{name}_{what}") for what in ("is_empty", "is_full", "is_far", "crosses_first")
+            )
+            has_second, may_first, may_second = (
+                Signal(name=f"{name}_{what}") for what in ("has_second", "may_first", "may_second")
             )
             m.d.sync += [
-                has_first.eq(~is_empty_q.bit_select(first_q, 1) & is_far),
+                is_empty.eq(is_empty_q.bit_select(first_q, 1)),
+                is_full.eq(count[WORD_BITS]),
+                is_far.eq(count > end_q[:WORD_BITS]),
+                crosses_first.eq(crosses),
                 has_second.eq(~crosses | (~is_empty_q.bit_select(behind_q, 1) & is_far_behind)),
                 may_first.eq(is_filling_q.bit_select(first_q, 1)),
                 may_second.eq(is_filling_q.bit_select(behind_q, 1)),
             ]
+            has_first = ~is_empty & Mux(crosses_first, is_full, is_far)
             return _Extent(
                 first=first_q,
                 behind=behind_q,
