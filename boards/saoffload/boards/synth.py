@@ -24,7 +24,7 @@ from .tools import BuildError, stop_tools
 CLOCKS_MHZ = {"table": 150.0, "walk": 125.0, "engine": 125.0}
 """What can be measured, and the clock that place and route aims for unless told."""
 
-PLACERS = {"table": "static", "walk": "heap", "engine": "static"}
+PLACERS = {"table": "static", "walk": "static", "engine": "static"}
 """What places them: see ``flow.prepared``."""
 
 DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
