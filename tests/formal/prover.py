@@ -203,6 +203,20 @@ class Spec(Elaboratable, ABC):
         machine = self._fragment.find_generated(*modules, fsm)
         return Value.cast(machine.state) == machine.encoding[state]
 
+    def states(self, *path: str, machine: str = "fsm") -> list[dict[str, Value]]:
+        """The same for each state of all machines of this name in a module, one dict per machine."""
+        machines = []
+        for signal in self._named((*path, f"{machine}_state")):
+            names: dict[str, Value] = {}
+            for number in range(1 << len(signal)):
+                try:
+                    name, _, _ = signal.decoder(number).partition("/")
+                except KeyError:
+                    break
+                names[name] = Value.cast(signal == number)
+            machines.append(names)
+        return machines
+
     def ports(self) -> list[Signal]:
         """The inputs of ``dut``: those that nobody drives are free. An output that nobody drives is 0."""
         signals: list[Signal] = []
