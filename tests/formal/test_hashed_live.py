@@ -75,7 +75,7 @@ def store(old: str = "", new: str = "") -> StoreContract:
 
 NEVER_AGAIN = "no lookup that is answered with a delete of its handle, or later, hits, until the handle is issued anew"
 KILLS_ONCE = "a delete writes over a bundle that lives, and once"
-IN_TIME = "a delete is answered, and a lookup too, after as many clocks as it says"
+IN_TIME = "a delete is answered after as many clocks as it says"
 AS_IT_LIVES = "a key of a bundle, exact or wildcard, is a hit if and only if the bundle lived so many clocks ago"
 REST = 8
 """Clocks for which an index is free before it is issued: an add takes longer."""
@@ -180,22 +180,25 @@ class PipesContract(Spec):
 
         # One delete of the handle, and whether it was issued since.
         is_asked = Signal()
-        age = Signal(range(DeletePipe.LATENCY + 1))
+        latency = deletes.LATENCY
+        age = Signal(range(latency + 1))
         asks = deletes.deletes.valid & (deletes.deletes.payload.handle == handle)
         with m.If(~is_asked):
             m.d.sync += [is_asked.eq(asks & AnySeq(1) & ~issues), age.eq(1)]
         with m.Else():
-            with m.If(age != DeletePipe.LATENCY):
+            with m.If(age != latency):
                 m.d.sync += age.eq(age + 1)
             # While a flush is under way the gate is closed, and all goes.
             is_judged = age == DeletePipe.REQUEST_TO_WORDS + DeletePipe.WORDS_TO_VERDICT
             with m.If(issues | (deletes.is_closed & is_judged)):
                 m.d.sync += is_asked.eq(0)
-        is_answered = is_asked & (age == DeletePipe.LATENCY)
+        is_answered = is_asked & (age == latency)
         for lookup in (keys, handles):
             hits = lookup.did_answer & lookup.answer.hit & (lookup.answer.handle == handle)
             self.promise(m, NEVER_AGAIN, ~hits, given=is_answered)
             self.reach(m, "a handle is found", hits)
+        was_asked = ago(self, m, deletes.deletes.valid & self.is_running, latency)
+        self.promise(m, IN_TIME, deletes.delete_answers.valid == was_asked)
         writes_death = deletes.do_delete & (deletes.delete_index == index)
         self.promise(m, KILLS_ONCE, is_live(stored.word) & ~Cat(stored.dies[1:]).any(), given=writes_death)
         self.reach(m, "a delete is answered", deletes.delete_answers.valid & deletes.delete_answers.payload.found)
@@ -252,6 +255,7 @@ PROOFS = [
         is_nightly=True,
         broken=(
             broken(pipes, "answers-early", NEVER_AGAIN, DeletePipe, "LATENCY = REQUEST_TO_DEATH + LIVE_TO_ANSWER", "LATENCY = REQUEST_TO_DEATH + LIVE_TO_ANSWER - 1"),
+            broken(pipes, "forgets-an-answer", IN_TIME, DeletePipe, "Cat(self.deletes.valid, is_asked[:-1])", "Cat(is_well, is_asked[:-1])"),
             broken(pipes, "forgets-a-delete-close-before", KILLS_ONCE, DeletePipe, "blind = MEMORY_LATENCY + ", "blind = "),
             broken(pipes, "looks-at-half-a-generation", NEVER_AGAIN, DeletePipe, "equal_groups(generation_of(config, handles[-1]), self.generation)", "equal_groups(generation_of(config, handles[-2]), self.generation)"),
             broken(pipes, "sees-the-exact-later", AS_IT_LIVES, KeyLookup, "late_exact.is_found & self.exact_is_live", "exact.is_found & self.exact_is_live"),

@@ -1,0 +1,235 @@
+"""Keys on the move in the hash table: a stored key is found in every clock, and by whoever adds it again."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from amaranth.asserts import AnyConst, AnySeq
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect
+from tests.formal.hashed import CONFIG, ago
+from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+
+from saoffload.hdl.table.hashed import entry, management, overflow, way
+from saoffload.hdl.table.hashed.add import Add
+from saoffload.hdl.table.hashed.counts import BundleCounts
+from saoffload.hdl.table.hashed.entry import placed_layout, rest_of, row_of, sizes_of, stored_layout
+from saoffload.hdl.table.hashed.free_list import FreeList
+from saoffload.hdl.table.hashed.index_walk import IndexWalk
+from saoffload.hdl.table.hashed.keeper import Keeper
+from saoffload.hdl.table.hashed.management import Management
+from saoffload.hdl.table.hashed.mover import Mover
+from saoffload.hdl.table.hashed.overflow import Overflow
+from saoffload.hdl.table.hashed.placer import Placer
+from saoffload.hdl.table.hashed.states import is_live
+from saoffload.hdl.table.hashed.sweep import Sweep
+from saoffload.hdl.table.hashed.timing import STATE_LATENCY
+from saoffload.hdl.table.hashed.way import Way
+from saoffload.hdl.table.hashed.wildcards import Wildcards
+from saoffload.hdl.table.hashed.wipe import Wipe
+
+KEY_BITS = 5
+"""Bits of a permuted key here: 32 keys, which meet in 4 rows of each of 2 ways."""
+WAYS = sizes_of(CONFIG).ways
+PLACES = sizes_of(CONFIG).overflow
+STUBBED = (Add, BundleCounts, FreeList, IndexWalk, Keeper, Placer, Sweep, Wildcards, Wipe)
+
+
+def short_keys() -> Any:
+    """Makes whatever is built meanwhile of short keys."""
+    stack = ExitStack()
+    for module in (entry, management, overflow, way):
+        stack.enter_context(patch.object(module, "KEY_BITS", KEY_BITS))
+    return stack
+
+
+def anything(component: type) -> type:
+    """A component with the same members, whose outputs are whatever they like in every clock."""
+
+    def elaborate(self: Any, _platform: Any) -> Module:
+        m = Module()
+        for _path, member, value in self.signature.flatten(self):
+            # A stream that is always ready says so with a constant.
+            if member.flow is wiring.Out and isinstance(Value.cast(value), Signal):
+                m.d.comb += Value.cast(value).eq(AnySeq(len(Value.cast(value))))
+        return m
+
+    return type(f"Any{component.__name__}", (component,), {"elaborate": elaborate})
+
+
+class Homes(Elaboratable):
+    """The ways, and the part of the management that moves keys between them, as the table wires them."""
+
+    def __init__(self, components: dict[str, type]):
+        parts = {component.__name__: anything(component) for component in STUBBED} | components
+        component = mutant(Management, "class Management(", "class Management(", **parts, KEY_BITS=KEY_BITS)
+        self.management = component(CONFIG)
+        self.ways = [components.get("Way", Way)(CONFIG, number=number) for number in range(WAYS)]
+
+    def elaborate(self, _platform: Any) -> Module:
+        m = Module()
+        m.submodules.management = self.management
+        for number, one in enumerate(self.ways):
+            m.submodules[f"way_{number}"] = one
+            connect(m, self.management.ways[number], one.management)
+        for near, far in zip(self.ways[:-1], self.ways[1:], strict=True):
+            m.d.comb += [
+                far.search.eq(near.next_search),
+                far.search_parity.eq(near.next_parity),
+                far.found.eq(near.next_found),
+            ]
+        m.d.comb += self.management.search.eq(self.ways[-1].next_search)
+        return m
+
+
+FOUND = "a lookup finds a stored key with its owner, in whatever clock it comes, while keys move"
+
+
+class MovesContract(Spec):
+    """One key, any, is stored for one owner, any, whose bundle lives. Others are added, moved and parked.
+
+    It begins with the key in one row; what else is stored is any.
+    """
+
+    def parts(self) -> list[wiring.Component]:
+        return [self.dut.management, *self.dut.ways]
+
+    def elaborate(self, platform: Any) -> Module:
+        with short_keys():
+            m = super().elaborate(platform)
+            return m
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut.management
+        first = self.dut.ways[0]
+        key, index, sa_number = AnyConst(KEY_BITS), AnyConst(CONFIG.index_bits), AnyConst(1)
+        owner = Cat(index, sa_number)
+        self.assume(m, index < CONFIG.bundles)
+        layout = stored_layout(CONFIG)
+        mover = {
+            name: self.inside("management", "mover", name)
+            for name in ("is_idle", "is_chosen", "do_check", "do_park", "do_drop", "do_load")
+        }
+        placer = {
+            name: self.inside("management", "placer", name)
+            for name in ("loaded", "do_read", "do_write_way", "do_cancel_way", "do_write_place", "place_number")
+        }
+        sweep = {name: self.inside("management", "sweep", name) for name in ("is_idle", "position", "reads_row", "do_clear")}
+        keeper = {name: self.inside("management", "keeper", name) for name in ("do_retry", "wipe_start", "do_clear")}
+        wipe = {name: self.inside("management", "wipe", name) for name in ("is_running", "has_row")}
+        placed = placed_layout(CONFIG)
+        hand = placed(self.inside("management", "overflow", "hand"))
+        place_is_used = self.inside("management", "overflow", "place_is_used")
+        places = [placed(self.inside("management", "overflow", f"place_{number}")) for number in range(PLACES)]
+        hand_moves = self.inside("management", "overflow", "hand_is_moving")
+
+        # Where the key stands at first: in one row, whole, and in no other.
+        words = [
+            layout(self.word(f"way_{number}", "memory", "memory", "memory", address=row_of(CONFIG, key, number)))
+            for number in range(WAYS)
+        ]
+        holds = [word.is_used & (word.rest == rest_of(CONFIG, key, number)) & ~word.as_value().xor() for number, word in enumerate(words)]
+        is_right = [hold & (Value.cast(word.owner) == owner) for hold, word in zip(holds, words, strict=True)]
+        is_first = ~self.before(m, self.is_running)
+        self.assume(m, (holds[0] & is_right[0] & ~holds[1]) | (holds[1] & is_right[1] & ~holds[0]), given=is_first)
+
+        # Nobody wipes; the bundle lives. What a placer and a keeper promise of their strobes.
+        self.assume(m, ~(wipe["is_running"] | wipe["has_row"] | keeper["wipe_start"] | keeper["do_clear"]))
+        asked = mover["do_check"] & dut.ask_is_ready & (hand.owner.index == index)
+        self.assume(m, is_live(dut.ask_state), given=ago(self, m, asked, STATE_LATENCY))
+
+        loaded = placed(placer["loaded"])
+        self.assume(m, loaded.is_used == 0)
+        is_idle = mover["is_idle"]
+        # A read begins with an idle mover, and a hand that has stood for two clocks; no sweep is at work.
+        stands = Signal(range(4))
+        loaded_value = Value.cast(loaded)
+        sweeps = sweep["reads_row"] | ~sweep["is_idle"] | sweep["do_clear"].any() | keeper["do_retry"]
+        is_still = is_idle & ~sweeps & (self.before(m, loaded_value) == loaded_value)
+        with m.If(~is_still):
+            m.d.sync += stands.eq(0)
+        with m.Elif(stands != 3):
+            m.d.sync += stands.eq(stands + 1)
+        is_placing = Signal()
+        may_write = Signal()
+        ends = placer["do_write_way"] | placer["do_cancel_way"]
+        self.assume(m, is_still & (stands == 3) & ~is_placing, given=placer["do_read"])
+        self.assume(m, may_write & ~(placer["do_write_way"] & placer["do_cancel_way"]), given=ends)
+        with m.If(placer["do_read"]):
+            m.d.sync += is_placing.eq(1)
+        with m.Elif(mover["is_chosen"] & is_placing & ~ends):
+            m.d.sync += may_write.eq(1)
+        with m.If(ends):
+            m.d.sync += may_write.eq(0)
+        late_ends = self.before(m, self.before(m, ends))
+        with m.If(late_ends):
+            m.d.sync += is_placing.eq(0)
+        self.assume(m, is_idle & ~is_placing & ~placer["do_read"], given=sweeps)
+        self.assume(m, ~late_ends & ~self.before(m, ends), given=sweeps)
+        # Whoever adds the key itself finds it, and writes nothing. Who writes has a place to park in.
+        self.assume(m, (hand.permuted != key) & ~place_is_used.all(), given=placer["do_write_way"])
+        self.assume(m, ~placer["do_write_place"])
+        # The sweep clears what is dead.
+        self.assume(m, ~sweep["do_clear"].any())
+        was_position = self.before(m, sweep["position"])
+        stood = self.before(m, was_position) == was_position
+        retried = [keeper["do_retry"], self.before(m, keeper["do_retry"])]
+        number = sweep["position"]
+        is_used = place_is_used.bit_select(number, 1)
+        steady = (was_position == number) & stood & ~sweep["is_idle"] & self.before(m, ~sweep["is_idle"]) & self.before(m, self.before(m, ~sweep["is_idle"]))
+        self.assume(m, steady & is_used & (number < PLACES) & ~sweep["reads_row"] & ~retried[1], given=retried[0])
+
+        search = first.search
+        parity = ago(self, m, Value.cast(search).xor(), 2)
+        self.assume(m, first.search_parity == parity)
+        self.assume(m, Value.cast(first.found) == 0)
+        latency = WAYS + Overflow.LATENCY
+        is_asked = ago(self, m, self.is_running & (search == key), latency)
+        found = self.dut.ways[-1].next_found.as_value() | dut.overflow_found.as_value()
+        self.promise(m, FOUND, found == Cat(1, owner), given=is_asked)
+        self.reach(m, "the key is on the move", hand_moves & (hand.permuted == key))
+        self.reach(m, "the key is in its other row", holds[1] & self._had(m, holds[0]))
+        self.reach(m, "the key is parked", place_is_used[0] & (places[0].permuted == key))
+        self.reach(m, "it is tried again", keeper["do_retry"] & (places[0].permuted == key))
+
+    def _had(self, m: Module, condition: Value) -> Signal:
+        had = Signal()
+        with m.If(condition):
+            m.d.sync += had.eq(1)
+        return had
+
+
+def moves(component: type | None = None, old: str = "", new: str = "") -> MovesContract:
+    """The contract around what moves keys, or around some of which one part has a piece replaced."""
+    with short_keys():
+        components = {component.__name__: mutant(component, old, new, KEY_BITS=KEY_BITS)} if component else {}
+        return MovesContract(Homes(components))
+
+
+def broken(spec: Callable[..., Spec], name: str, breaks: str, *change: Any) -> Broken:
+    return Broken(name=name, spec=lambda: spec(*change), breaks=breaks)
+
+
+PROOFS = [
+    Proof(
+        name="moves",
+        spec=moves,
+        depth=30,
+        is_inductive=False,
+        reach_depth=40,
+        broken_depth=30,
+        is_nightly=True,
+        broken=(
+            broken(moves, "forgets-the-previous-hand", FOUND, Overflow, "clocks_left.eq(sizes.ways)", "clocks_left.eq(1)"),
+            broken(moves, "matches-no-moving-hand", FOUND, Overflow, "(hand, self.hand_is_moving)", "(hand, 0)"),
+            broken(moves, "loads-a-clock-late", FOUND, Mover, "with m.State(\"WRITE\"):\n                m.d.comb += self.way_do_write.eq(chosen)", "with m.State(\"WRITE\"):\n                m.d.comb += self.way_do_write.eq(chosen.rotate_left(1))"),
+        ),
+    ),
+]
+
+
+def test_hashed_moves(run: Run, tmp_path: Path) -> None:
+    run(tmp_path)
