@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect
 from tests.formal.hashed import CONFIG, ago
@@ -85,6 +85,7 @@ class Homes(Elaboratable):
         return m
 
 
+ONCE = "a stored key stands in one row, in one place, or in the hand, but for the clock in which it leaves its place"
 FOUND = "a lookup finds a stored key with its owner, in whatever clock it comes, while keys move"
 
 
@@ -158,20 +159,24 @@ class MovesContract(Spec):
         ends = placer["do_write_way"] | placer["do_cancel_way"]
         self.assume(m, is_still & (stands == 3) & ~is_placing, given=placer["do_read"])
         self.assume(m, may_write & ~(placer["do_write_way"] & placer["do_cancel_way"]), given=ends)
+        ended = self.before(m, ends)
+        late_ends = self.before(m, ended)
         with m.If(placer["do_read"]):
             m.d.sync += is_placing.eq(1)
-        with m.Elif(mover["is_chosen"] & is_placing & ~ends):
+        with m.Elif(mover["is_chosen"] & is_placing & ~ended & ~late_ends):
             m.d.sync += may_write.eq(1)
         with m.If(ends):
             m.d.sync += may_write.eq(0)
-        late_ends = self.before(m, self.before(m, ends))
         with m.If(late_ends):
             m.d.sync += is_placing.eq(0)
         self.assume(m, is_idle & ~is_placing & ~placer["do_read"], given=sweeps)
-        self.assume(m, ~late_ends & ~self.before(m, ends), given=sweeps)
+        self.assume(m, ~late_ends & ~ended, given=sweeps)
         # Whoever adds the key itself finds it, and writes nothing. Who writes has a place to park in.
         self.assume(m, (hand.permuted != key) & ~place_is_used.all(), given=placer["do_write_way"])
         self.assume(m, ~placer["do_write_place"])
+        # What is promised here of one key holds of the others: they stand in one row at most.
+        twins = self.inside("management", "mover", "is_twin")
+        self.assume(m, (twins & (twins - 1)[:WAYS]) == 0)
         # The sweep clears what is dead.
         self.assume(m, ~sweep["do_clear"].any())
         was_position = self.before(m, sweep["position"])
@@ -181,6 +186,7 @@ class MovesContract(Spec):
         is_used = place_is_used.bit_select(number, 1)
         steady = (was_position == number) & stood & ~sweep["is_idle"] & self.before(m, ~sweep["is_idle"]) & self.before(m, self.before(m, ~sweep["is_idle"]))
         self.assume(m, steady & is_used & (number < PLACES) & ~sweep["reads_row"] & ~retried[1], given=retried[0])
+        self.assume(m, sweep["is_idle"] & ~sweep["reads_row"], given=retried[1])
 
         search = first.search
         parity = ago(self, m, Value.cast(search).xor(), 2)
@@ -194,6 +200,90 @@ class MovesContract(Spec):
         self.reach(m, "the key is in its other row", holds[1] & self._had(m, holds[0]))
         self.reach(m, "the key is parked", place_is_used[0] & (places[0].permuted == key))
         self.reach(m, "it is tried again", keeper["do_retry"] & (places[0].permuted == key))
+
+        self._tie_mover(m, hand, hand_moves, place_is_used, is_placing, may_write, ends)
+        is_moving = hand_moves & (hand.permuted == key)
+        parked = [bit & (place.permuted == key) for bit, place in zip(place_is_used, places, strict=True)]
+        kept = placed(self.inside("management", "overflow", "previous"))
+        is_kept = self.inside("management", "overflow", "previous_is_used") & (kept.permuted == key)
+        for is_there, right in (
+            *((hold, Value.cast(word.owner) == owner) for hold, word in zip(holds, words, strict=True)),
+            *((there, Value.cast(place.owner) == owner) for there, place in zip(parked, places, strict=True)),
+            (is_moving, Value.cast(hand.owner) == owner),
+            (is_kept, Value.cast(kept.owner) == owner),
+        ):
+            self.lemma(m, "wherever the key is, it has its owner", right, given=is_there)
+        self.lemma(m, "the key is somewhere", Cat(*holds, *parked, is_moving).any())
+        count = sum((*holds, *parked, is_moving), start=Const(0, 1))
+        self.promise(m, ONCE, count == 1, given=~self.inside("management", "does_retry"))
+        is_dead, is_checked = self.inside("management", "mover", "is_dead"), self.inside("management", "mover", "is_checked")
+        self.lemma(m, "its owner lives", ~is_dead, given=is_moving & is_checked & ~mover["is_idle"])
+
+    def _tie_mover(self, m: Module, hand: Any, hand_moves: Value, used: Value, placing: Value, may: Value, ends: Value) -> None:
+        """The states of the mover, and what it has read of the rows of the hand."""
+        (at,) = self.states("management", "mover")
+        names = ("is_idle", "asks", "age", "chosen", "has_twin", "is_loading", "is_checked", "is_checking", "must_check")
+        of = {name: self.inside("management", "mover", name) for name in (*names, "is_chosen", "do_park")}
+        asks, age, chosen = of["asks"], of["age"], of["chosen"]
+        self.lemma(m, "it is in a state", Cat(at.values()).any())
+        self.lemma(m, "it is idle in one", at["IDLE"] == of["is_idle"])
+        self.lemma(m, "it loads in one", at["GIVEN"] == of["is_loading"])
+        is_one = (age & (age - 1)[: len(age)]) == 0
+        self.lemma(m, "it reads for some clocks", is_one & (age != 0) & (age <= 32), given=at["READ"])
+        self.lemma(m, "it looks for a twin for some", is_one & (age >= 64) & asks, given=at["TWIN"])
+        has_read = at["CHOSEN"] | at["WRITE"] | at["GIVEN"]
+        self.lemma(m, "it has read", is_one & ~age[:6].any() & (~asks | (age == 0)), given=at["CHOSEN"] | at["WRITE"])
+        self.lemma(m, "and goes on", is_one & ~age[:6].any(), given=at["GIVEN"])
+        self.lemma(m, "one is chosen", (chosen != 0) & ((chosen & (chosen - 1)[:WAYS]) == 0), given=at["TWIN"] | has_read)
+        # Who asks, and for whom.
+        begins = at["READ"] | at["CHOSEN"]
+        ended, late = self.before(m, ends), self.before(m, self.before(m, ends))
+        self.lemma(m, "a placer asks", placing & ~late, given=asks & (begins | at["TWIN"]))
+        self.lemma(m, "it waits for the placer", asks & (begins | at["TWIN"]), given=placing & ~late)
+        self.lemma(m, "it may be told", at["CHOSEN"] & asks & placing & ~ended & ~late, given=may)
+        self.lemma(m, "it is told", at["CHOSEN"] & asks & ~may, given=ended)
+        self.lemma(m, "it was told", (at["WRITE"] & asks) | at["IDLE"], given=late)
+        self.lemma(m, "nobody is placed then", ~placing, given=at["GIVEN"])
+        self.lemma(m, "a write was told", late, given=at["WRITE"] & asks)
+        parks = self.inside("management", "overflow", "does_park")
+        retries = self.inside("management", "does_retry")
+        moves = ~asks & (begins | at["WRITE"] | at["GIVEN"])
+        self.lemma(m, "a hand moves", hand_moves == (moves | parks | retries))
+        self.lemma(m, "who parks is idle", at["IDLE"], given=parks | retries)
+        has_room = ~used.all()
+        self.lemma(m, "there is room", has_room, given=moves | parks | at["WRITE"] | at["GIVEN"])
+        # The question whether the hand's bundle lives.
+        flies = of["is_checking"].any()
+        asked = of["must_check"] | flies
+        self.lemma(m, "nothing is asked any more", ~asked, given=of["is_checked"] | asks | at["IDLE"] | at["WRITE"] | at["GIVEN"])
+        self.lemma(m, "it asks once", ~flies, given=of["must_check"])
+        self.lemma(m, "it was asked", of["is_checked"] | asked, given=~asks & begins)
+        self.lemma(m, "it knows", of["is_checked"], given=~asks & (at["WRITE"] | at["GIVEN"]))
+        # What stands in the rows of the hand.
+        layout = stored_layout(CONFIG)
+        for number in range(WAYS):
+            path = f"way_{number}"
+            row = row_of(CONFIG, hand.permuted, number)
+            word = self.word(path, "memory", "memory", "memory", address=row)
+            stored = layout(word)
+            of_way = {name: self.inside(path, name) for name in ("row", "owner", "rest", "is_used", "management__owner")}
+            first, second = (self.inside(path, "memory", "memory", f"b_word_{clock}") for clock in (1, 2))
+            is_read = (first == word) & (second == word) & (of_way["row"] == row)
+            self.lemma(m, "the row is read", is_read, given=has_read)
+            rest = rest_of(CONFIG, hand.permuted, number)
+            is_ready = (of_way["owner"] == Value.cast(hand.owner)) & (of_way["rest"] == rest)
+            self.lemma(m, "the hand may be written", is_ready, given=has_read)
+            parity = Cat(hand.owner, rest).xor()
+            pieces = (self.inside(path, name) for name in ("hand_parities", "joined_hand_parities", "hand_parity"))
+            for piece in pieces:
+                self.lemma(m, "with its parity", piece.xor() == parity, given=has_read)
+            is_known = (of_way["is_used"] == stored.is_used) & (of_way["management__owner"] == Value.cast(stored.owner))
+            self.lemma(m, "the row is known", is_known, given=at["CHOSEN"] | at["WRITE"])
+            pieces = (self.inside(path, name) for name in ("read_parities", "joined_parities", "management__is_damaged"))
+            for piece in pieces:
+                self.lemma(m, "and its parity", piece.xor() == word.xor(), given=at["CHOSEN"] | at["WRITE"])
+            is_twin = stored.is_used & (stored.rest == rest)
+            self.lemma(m, "a twin is one", is_twin, given=has_read & asks & of["has_twin"] & chosen[number])
 
     def _had(self, m: Module, condition: Value) -> Signal:
         had = Signal()
@@ -217,8 +307,7 @@ PROOFS = [
     Proof(
         name="moves",
         spec=moves,
-        depth=30,
-        is_inductive=False,
+        depth=14,
         reach_depth=40,
         broken_depth=30,
         is_nightly=True,
