@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect
 from tests.formal.hashed import CONFIG, ago
@@ -169,22 +169,32 @@ class MovesContract(Spec):
             m.d.sync += may_write.eq(0)
         with m.If(late_ends):
             m.d.sync += is_placing.eq(0)
-        self.assume(m, is_idle & ~is_placing & ~placer["do_read"], given=sweeps)
+        self.assume(m, is_idle & ~is_placing & ~placer["do_read"] & ~placer["do_write_place"], given=sweeps)
         self.assume(m, ~late_ends & ~ended, given=sweeps)
         # Whoever adds the key itself finds it, and writes nothing. Who writes has a place to park in.
         self.assume(m, (hand.permuted != key) & ~place_is_used.all(), given=placer["do_write_way"])
-        self.assume(m, ~placer["do_write_place"])
         # What is promised here of one key holds of the others: they stand in one row at most.
         twins = self.inside("management", "mover", "is_twin")
         self.assume(m, (twins & (twins - 1)[:WAYS]) == 0)
-        # The sweep clears what is dead.
-        self.assume(m, ~sweep["do_clear"].any())
         was_position = self.before(m, sweep["position"])
         stood = self.before(m, was_position) == was_position
         retried = [keeper["do_retry"], self.before(m, keeper["do_retry"])]
         number = sweep["position"]
         is_used = place_is_used.bit_select(number, 1)
         steady = (was_position == number) & stood & ~sweep["is_idle"] & self.before(m, ~sweep["is_idle"]) & self.before(m, self.before(m, ~sweep["is_idle"]))
+        # The sweep clears, and a placer takes over, what is another's.
+        clears = sweep["do_clear"]
+        is_read = self.before(m, sweep["reads_row"]) & (was_position == number) & ~sweep["is_idle"]
+        self.assume(m, is_read, given=clears.any())
+        for way_number, hold in enumerate(holds):
+            is_there = hold & (row_of(CONFIG, key, way_number) == number)
+            self.assume(m, ~is_there, given=clears[way_number])
+        parked = [bit & (place.permuted == key) for bit, place in zip(place_is_used, places, strict=True)]
+        is_there = Array(parked)[number]
+        self.assume(m, ~is_there & (number < PLACES), given=clears[WAYS])
+        self.assume(m, ~self.before(m, clears[WAYS]), given=keeper["do_retry"])
+        taken = self.inside("management", "overflow", "place_number")
+        self.assume(m, ~Array(parked)[taken], given=self.inside("management", "overflow", "does_write_place"))
         self.assume(m, steady & is_used & (number < PLACES) & ~sweep["reads_row"] & ~retried[1], given=retried[0])
         self.assume(m, sweep["is_idle"] & ~sweep["reads_row"], given=retried[1])
 
@@ -203,7 +213,6 @@ class MovesContract(Spec):
 
         self._tie_mover(m, hand, hand_moves, place_is_used, is_placing, may_write, ends)
         is_moving = hand_moves & (hand.permuted == key)
-        parked = [bit & (place.permuted == key) for bit, place in zip(place_is_used, places, strict=True)]
         kept = placed(self.inside("management", "overflow", "previous"))
         is_kept = self.inside("management", "overflow", "previous_is_used") & (kept.permuted == key)
         for is_there, right in (
@@ -314,7 +323,7 @@ PROOFS = [
         broken=(
             broken(moves, "forgets-the-previous-hand", FOUND, Overflow, "clocks_left.eq(sizes.ways)", "clocks_left.eq(1)"),
             broken(moves, "matches-no-moving-hand", FOUND, Overflow, "(hand, self.hand_is_moving)", "(hand, 0)"),
-            broken(moves, "loads-a-clock-late", FOUND, Mover, "with m.State(\"WRITE\"):\n                m.d.comb += self.way_do_write.eq(chosen)", "with m.State(\"WRITE\"):\n                m.d.comb += self.way_do_write.eq(chosen.rotate_left(1))"),
+            broken(moves, "drops-what-lives", ONCE, Mover, "is_dead.eq(~self.check_is_live & ~is_pending)", "is_dead.eq(1)"),
         ),
     ),
 ]
