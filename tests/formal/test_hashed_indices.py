@@ -110,6 +110,7 @@ NO_SOONER = (
     "a walk frees what died before a sweep that has ended, when a grace period is over that began after the sweep"
 )
 LINKED_ONCE = "the free list is built by one walk after each wipe, and nothing is strung to it before"
+GATE = "the gate of lookups is closed before ready, and while a wipe goes on"
 LISTS_ALL = "what becomes free is strung, unless a walk that builds the list is still to come"
 
 
@@ -152,6 +153,7 @@ class KeeperContract(Spec):
         self.promise(m, ONE_JOB, is_free_of_jobs & ((starts & (starts - 1)[:4]) == 0), given=starts.any())
         self.promise(m, ONE_JOB, self.before(m, dut.mover_is_idle), given=dut.step_start | dut.walk_start)
         self.promise(m, ONE_JOB, dut.deletes_are_closed, given=wipes | dut.wipe_start)
+        self.promise(m, GATE, dut.gate_is_closed, given=~dut.is_ready | wipes | dut.wipe_start)
         self._watch_death(m, walks=walks)
         self._watch_list(m, walks=walks, wipes=wipes)
 
@@ -172,6 +174,8 @@ class KeeperContract(Spec):
         self.lemma(m, "it is ready then", dut.is_ready, given=~resets & ~at["REFUSE"])
         is_closed = resets | (at["REFUSE"] & ~dut.is_ready) | at["FLUSH"] | at["FLUSH_WIPE"]
         self.lemma(m, "deletes are closed", dut.deletes_are_closed == is_closed)
+        self.lemma(m, "no flush before ready", ~dut.is_flushing, given=~dut.is_ready)
+        self.lemma(m, "a flush closes the gate", dut.gate_is_closed, given=dut.is_flushing)
         self.lemma(m, "it flushes", dut.is_flushing, given=at["FLUSH"] | at["FLUSH_WIPE"])
         self.lemma(m, "a grace period is under way", self.inside("is_asked") == (is_asked | dut.graces.valid))
         self.lemma(m, "one grace period", ~is_asked, given=dut.graces.valid)
@@ -537,6 +541,7 @@ PROOFS = [
                 "m.d.sync += [self.is_linking.eq(0), must_link.eq(0)]",
                 "m.d.sync += self.is_linking.eq(0)",
             ),
+            broken(keeper, "opens-the-gate-early", GATE, 'm.next = "FLUSH_WIPE"', 'm.d.sync += self.gate_is_closed.eq(0)\n                    m.next = "FLUSH_WIPE"'),
             broken(keeper, "strings-before-it-is-built", LISTS_ALL, "(self.is_linking | ~must_link)", "1"),
         ),
     ),

@@ -12,6 +12,7 @@ from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed
 from saoffload.hdl.table.hashed.delete_pipe import DeletePipe
+from saoffload.hdl.table.hashed.entry import sizes_of
 from saoffload.hdl.table.hashed.handle_lookup import HandleLookup
 from saoffload.hdl.table.hashed.keeper import FLUSH_SETTLE
 from saoffload.hdl.table.hashed.key_lookup import KeyLookup
@@ -20,6 +21,7 @@ from saoffload.hdl.table.hashed.states import BundleState, is_inbound, is_live
 from saoffload.hdl.table.hashed.timing import LIVE_TO_ANSWER, MEMORY_LATENCY, STATE_LATENCY, STATE_WRITE_DELAY, WORD_LATENCY, request_to_live
 from saoffload.hdl.table.hashed.wildcards import Wildcards
 from saoffload.hdl.table.hashed.wipe import Wipe
+from saoffload.hdl.table.packet_path import KINDS, PacketPath
 
 BUNDLES = CONFIG.bundles
 
@@ -227,11 +229,107 @@ def pipes(component: type | None = None, old: str = "", new: str = "") -> PipesC
     return PipesContract(Pipes(components))
 
 
+WIPES_ALL = "a wipe has written every row, wildcard and state when it is done"
+LETS_PASS = "what lookups read before it was wiped is answered when a wipe is done"
+
+
+class WipeContract(Spec):
+    """One position, any, is watched."""
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut
+        position = AnyConst(len(dut.position))
+        sizes = sizes_of(CONFIG)
+        is_idle = Signal(init=1)
+        with m.If(dut.do_start):
+            m.d.sync += is_idle.eq(0)
+        with m.Elif(dut.is_done):
+            m.d.sync += is_idle.eq(1)
+        self.assume(m, is_idle, given=dut.do_start)
+        since = Signal(range(dut.TAIL + 1))
+        with m.If(dut.is_running):
+            m.d.sync += since.eq(0)
+        with m.Elif(since != dut.TAIL):
+            m.d.sync += since.eq(since + 1)
+        # The last write of the management is in the memory so many clocks later.
+        self.promise(m, LETS_PASS, since >= STATE_WRITE_DELAY + LIVE_TO_ANSWER, given=dut.is_done)
+        for name, count in (("row", sizes.way_depth), ("index", BUNDLES), ("wildcard", sizes.wildcards)):
+            is_written = Signal(name=f"{name}_is_written")
+            writes = getattr(dut, f"has_{name}") & (dut.position == position) & ~dut.must_hold
+            with m.If(dut.do_start):
+                m.d.sync += is_written.eq(0)
+            with m.Elif(writes):
+                m.d.sync += is_written.eq(1)
+            self.promise(m, WIPES_ALL, is_written | (position >= count), given=dut.is_done)
+            has_passed = ~is_idle & (~dut.is_running | (dut.position > position)) & (position < count)
+            self.lemma(m, "it wipes in order", is_written, given=has_passed)
+        self.reach(m, "it waits and ends", dut.is_done & self._had(m, dut.must_hold & dut.is_running))
+        left, is_last = self.inside("clocks_left"), self.inside("is_last")
+        last = max(sizes.way_depth, BUNDLES, sizes.wildcards) - 1
+        self.lemma(m, "it knows the last", is_last == (dut.position == last), given=dut.is_running)
+        self.lemma(m, "it runs first", left == 0, given=dut.is_running)
+        self.lemma(m, "it is at work", ~is_idle, given=dut.is_running | (left != 0) | dut.is_done)
+        self.lemma(m, "it ends once", dut.is_running + (left != 0) + dut.is_done == 1, given=~is_idle)
+        self.lemma(m, "the tail is counted", since + left == dut.TAIL - 1, given=left != 0)
+
+    def _had(self, m: Module, condition: Value) -> Signal:
+        had = Signal()
+        with m.If(condition):
+            m.d.sync += had.eq(1)
+        return had
+
+
+def wipe(old: str = "", new: str = "") -> WipeContract:
+    """The contract around the wipe, or around one of which a piece is replaced."""
+    return WipeContract((mutant(Wipe, old, new) if old else Wipe)(CONFIG))
+
+
+MISSES = "a lookup that is answered while the gate is closed is a miss, and tells nothing"
+
+
+class GateContract(Spec):
+    """The packet path of both kinds of tables."""
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut
+        for kind in KINDS:
+            told = getattr(dut, f"{kind}_answers").payload
+            is_empty = ~Cat(told.hit, told.handle, told.context).any()
+            self.promise(m, MISSES, is_empty, given=dut.gate_is_closed)
+            self.reach(m, "a hit", told.hit)
+
+
+def gate(old: str = "", new: str = "") -> GateContract:
+    """The contract around the packet path, or around one of which a piece is replaced."""
+    return GateContract((mutant(PacketPath, old, new) if old else PacketPath)(CONFIG))
+
+
 def broken(spec: Callable[..., Spec], name: str, breaks: str, *change: Any) -> Broken:
     return Broken(name=name, spec=lambda: spec(*change), breaks=breaks)
 
 
 PROOFS = [
+    Proof(
+        name="wipe",
+        spec=wipe,
+        depth=3,
+        reach_depth=24,
+        broken_depth=24,
+        is_nightly=True,
+        broken=(
+            broken(wipe, "passes-what-it-did-not-write", WIPES_ALL, "with m.Elif(self.is_running & ~self.must_hold):\n            m.d.sync += [self.position", "with m.Elif(self.is_running):\n            m.d.sync += [self.position"),
+            broken(wipe, "ends-early", LETS_PASS, "clocks_left.eq(self.TAIL - 1)", "clocks_left.eq(self.TAIL - 3)"),
+        ),
+    ),
+    Proof(
+        name="gate",
+        spec=gate,
+        depth=2,
+        reach_depth=4,
+        broken_depth=4,
+        is_nightly=True,
+        broken=(broken(gate, "lets-hits-through", MISSES, "answer.hit & ~self.gate_is_closed", "answer.hit"),),
+    ),
     Proof(
         name="live-store",
         spec=store,

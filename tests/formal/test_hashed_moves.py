@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -9,10 +10,12 @@ from unittest.mock import patch
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import connect
+from amaranth.lib.wiring import In, Out, connect
 from tests.formal.hashed import CONFIG, ago
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
+from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.layouts import KEY, SEED_BITS
 from saoffload.hdl.table.hashed import entry, management, overflow, way
 from saoffload.hdl.table.hashed.add import Add
 from saoffload.hdl.table.hashed.counts import BundleCounts
@@ -63,11 +66,11 @@ def anything(component: type) -> type:
 class Homes(Elaboratable):
     """The ways, and the part of the management that moves keys between them, as the table wires them."""
 
-    def __init__(self, components: dict[str, type]):
+    def __init__(self, components: dict[str, type], config: EngineConfig = CONFIG):
         parts = {component.__name__: anything(component) for component in STUBBED} | components
         component = mutant(Management, "class Management(", "class Management(", **parts, KEY_BITS=KEY_BITS)
-        self.management = component(CONFIG)
-        self.ways = [components.get("Way", Way)(CONFIG, number=number) for number in range(WAYS)]
+        self.management = component(config)
+        self.ways = [components.get("Way", Way)(config, number=number) for number in range(WAYS)]
 
     def elaborate(self, _platform: Any) -> Module:
         m = Module()
@@ -94,6 +97,10 @@ class MovesContract(Spec):
 
     It begins with the key in one row; what else is stored is any.
     """
+
+    def __init__(self, dut: Homes, *, parks: bool = False):
+        super().__init__(dut)
+        self._parks = parks
 
     def parts(self) -> list[wiring.Component]:
         return [self.dut.management, *self.dut.ways]
@@ -207,9 +214,11 @@ class MovesContract(Spec):
         found = self.dut.ways[-1].next_found.as_value() | dut.overflow_found.as_value()
         self.promise(m, FOUND, found == Cat(1, owner), given=is_asked)
         self.reach(m, "the key is on the move", hand_moves & (hand.permuted == key))
-        self.reach(m, "the key is in its other row", holds[1] & self._had(m, holds[0]))
-        self.reach(m, "the key is parked", place_is_used[0] & (places[0].permuted == key))
-        self.reach(m, "it is tried again", keeper["do_retry"] & (places[0].permuted == key))
+        if self._parks:
+            self.reach(m, "the key is parked", place_is_used[0] & (places[0].permuted == key))
+            self.reach(m, "it is tried again", keeper["do_retry"] & (places[0].permuted == key))
+        else:
+            self.reach(m, "the key is in its other row", holds[1] & self._had(m, holds[0]))
 
         self._tie_mover(m, hand, hand_moves, place_is_used, is_placing, may_write, ends)
         is_moving = hand_moves & (hand.permuted == key)
@@ -308,6 +317,99 @@ def moves(component: type | None = None, old: str = "", new: str = "") -> MovesC
         return MovesContract(Homes(components))
 
 
+def parks() -> MovesContract:
+    """The same with chains of one move, so that keys are parked soon."""
+    with short_keys():
+        return MovesContract(Homes({}, replace(CONFIG, hashed=replace(sizes_of(CONFIG), max_moves=1))), parks=True)
+
+
+FINDS_TWIN = "whoever adds a key that is stored in a row or parked is told so, and whether its owner lives"
+
+
+class ShortPermutation(wiring.Component):
+    """Stands for the permutation: the low bits of the key, after as long as it likes to take."""
+
+    def __init__(self, *, rounds: int):
+        del rounds
+        members = {"seed": In(SEED_BITS), "do_start": In(1), "key": In(KEY.size), "is_done": Out(1)}
+        super().__init__({**members, "permuted": Out(KEY_BITS)})
+
+    def elaborate(self, _platform: Any) -> Module:
+        m = Module()
+        m.d.sync += self.is_done.eq(self.do_start)
+        with m.If(self.do_start):
+            m.d.sync += self.permuted.eq(self.key)
+        return m
+
+
+class TwinContract(Spec):
+    """One key, any, is stored for one owner, any, in one row or place, and somebody adds it. No key moves by then."""
+
+    def parts(self) -> list[wiring.Component]:
+        return [self.dut.management, *self.dut.ways]
+
+    def elaborate(self, platform: Any) -> Module:
+        with short_keys():
+            return super().elaborate(platform)
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut.management
+        key, index, lives = AnyConst(KEY_BITS), AnyConst(CONFIG.index_bits), AnyConst(1)
+        layout, placed = stored_layout(CONFIG), placed_layout(CONFIG)
+        words = [
+            layout(self.word(f"way_{number}", "memory", "memory", "memory", address=row_of(CONFIG, key, number)))
+            for number in range(WAYS)
+        ]
+        rests = [rest_of(CONFIG, key, number) for number in range(WAYS)]
+        places = [placed(self.inside("management", "overflow", f"place_{number}")) for number in range(PLACES)]
+        used = self.inside("management", "overflow", "place_is_used")
+        owners = [*(word.owner.index for word in words), *(place.owner.index for place in places)]
+        holds = [
+            *(one.is_used & (one.rest == rest) & ~one.as_value().xor() for one, rest in zip(words, rests, strict=True)),
+            *(bit & (place.permuted == key) for bit, place in zip(used, places, strict=True)),
+        ]
+        is_first = ~self.before(m, self.is_running)
+        self.assume(m, sum(holds, start=Const(0, 1)) == 1, given=is_first)
+        for there, owner in zip(holds, owners, strict=True):
+            self.assume(m, owner == index, given=is_first & there)
+        asks = self.inside("management", "do_ask") & dut.ask_is_ready & (dut.ask_index == index)
+        self.assume(m, is_live(dut.ask_state) == lives, given=ago(self, m, asks, STATE_LATENCY))
+
+        add = {name: self.inside("management", "add", name) for name in ("do_check", "key", "key_is_wildcard", "do_write", "do_cancel")}
+        sweep = {name: self.inside("management", "sweep", name) for name in ("is_idle", "reads_row", "do_clear", "do_check", "do_audit")}
+        keeper = {name: self.inside("management", "keeper", name) for name in ("do_retry", "wipe_start", "do_clear")}
+        wipe = {name: self.inside("management", "wipe", name) for name in ("is_running", "has_row")}
+        self.assume(m, ~(wipe["is_running"] | wipe["has_row"] | keeper["wipe_start"] | keeper["do_clear"] | keeper["do_retry"]))
+        self.assume(m, sweep["is_idle"] & ~(sweep["reads_row"] | sweep["do_clear"].any() | sweep["do_check"] | sweep["do_audit"]))
+        self.assume(m, ~self.inside("management", "add", "do_ask") & ~self.inside("management", "index_walk", "do_check"))
+        is_checked, is_idle = (self.inside("management", "placer", name) for name in ("is_checked", "is_idle"))
+        self.assume(m, is_idle & ~self.before(m, add["do_check"]), given=add["do_check"])
+        self.assume(m, add["key"][:KEY_BITS] == key, given=~is_idle)
+        self.assume(m, ~add["key_is_wildcard"] & ~add["do_write"] & ~add["do_cancel"])
+        has_twin, has_live_twin = (self.inside("management", "placer", name) for name in ("has_twin", "has_live_twin"))
+        self.promise(m, FINDS_TWIN, has_twin & (has_live_twin == lives), given=is_checked)
+        self.reach(m, "a twin in a row", is_checked & holds[1])
+        self.reach(m, "a twin in a place", is_checked & holds[WAYS + 1])
+
+
+def twins(component: type | None = None, old: str = "", new: str = "") -> TwinContract:
+    """The contract around what looks for a key, or around some of which one part has a piece replaced.
+
+    Parked keys survive the reset here: so the places hold anything at first.
+    """
+    with short_keys():
+        any_places = "place_is_used = Signal(sizes.overflow)", "place_is_used = Signal(sizes.overflow, reset_less=True)"
+        components = {
+            "Placer": mutant(Placer, "class Placer(", "class Placer(", SerialPermutation=ShortPermutation),
+            "Overflow": mutant(Overflow, *any_places, KEY_BITS=KEY_BITS),
+        }
+        if component is Placer:
+            components["Placer"] = mutant(Placer, old, new, SerialPermutation=ShortPermutation)
+        elif component:
+            components[component.__name__] = mutant(component, old, new, KEY_BITS=KEY_BITS)
+        return TwinContract(Homes(components))
+
+
 def broken(spec: Callable[..., Spec], name: str, breaks: str, *change: Any) -> Broken:
     return Broken(name=name, spec=lambda: spec(*change), breaks=breaks)
 
@@ -324,6 +426,20 @@ PROOFS = [
             broken(moves, "forgets-the-previous-hand", FOUND, Overflow, "clocks_left.eq(sizes.ways)", "clocks_left.eq(1)"),
             broken(moves, "matches-no-moving-hand", FOUND, Overflow, "(hand, self.hand_is_moving)", "(hand, 0)"),
             broken(moves, "drops-what-lives", ONCE, Mover, "is_dead.eq(~self.check_is_live & ~is_pending)", "is_dead.eq(1)"),
+        ),
+    ),
+    Proof(name="parks", spec=parks, depth=14, reach_depth=40, is_nightly=True),
+    Proof(
+        name="twins",
+        spec=twins,
+        depth=30,
+        is_inductive=False,
+        reach_depth=30,
+        broken_depth=30,
+        is_nightly=True,
+        broken=(
+            broken(twins, "looks-at-places-too-shortly", FINDS_TWIN, Placer, "last_place = self._places - 1 + PLACE_LATENCY", "last_place = PLACE_LATENCY"),
+            broken(twins, "trusts-a-free-row", FINDS_TWIN, Mover, "with m.Elif(age[Way.READ_LATENCY + 1] & asks & is_twin.any()):", "with m.Elif(age[Way.READ_LATENCY] & asks & is_twin.any()):"),
         ),
     ),
 ]
