@@ -17,6 +17,9 @@ CONFIG = EngineConfig(
 )
 """Three bundles, so that not every index is one; two ways of four rows."""
 
+REST = 8
+"""Clocks for which an index has been free, at least, when an add issues it."""
+
 
 def ago(spec: Spec, m: Module, value: Value, clocks: int) -> Value:
     """What ``value`` was so many clocks ago; 0 in the first clocks after the reset."""

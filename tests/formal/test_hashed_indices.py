@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Array, Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from tests.formal.hashed import CONFIG, StoredState, ago
+from tests.formal.hashed import CONFIG, REST, StoredState, ago
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.config import HANDLE_BITS
@@ -395,6 +395,7 @@ def walked(old: str = "", new: str = "") -> WalkContract:
 
 ISSUES_FREE = "an add issues an index that is free: the one that the list offers, or for a restore the one it names"
 POPS = "what the list offered is taken from it in the clock in which it is issued, with the link that follows it"
+RESTED = f"an index has been free for {REST} clocks when it is issued"
 NOT_AMID = "nothing is issued while a flush is under way, or what it removed may still be in use"
 OWN_GENERATION = "the generation of an issued index is written before, and is the one behind its last or the restored one"
 
@@ -449,6 +450,12 @@ class AddContract(Spec):
         with m.Elif(dut.do_write_words & dut.words_are_written):
             m.d.sync += is_written.eq(dut.written_generation == due)
         self.promise(m, OWN_GENERATION, is_written, given=issues)
+        since = Signal(range(REST + 1))
+        with m.If(dut.do_start):
+            m.d.sync += since.eq(1)
+        with m.Elif(since != REST):
+            m.d.sync += since.eq(since + 1)
+        self.promise(m, RESTED, since == REST, given=dut.do_commit)
         self.reach(m, "a bundle is issued", issues & ~dut.is_restoring)
         self.reach(m, "a bundle is restored", issues & dut.is_restoring)
 
@@ -480,6 +487,13 @@ class AddContract(Spec):
         self.lemma(m, "its state is known", is_busy, given=is_fetched | (is_mine & (fetches["READ"] | fetches["WORD"] | fetches["COUNT_UP"])))
         may_issue = ~dut.is_draining & Mux(dut.is_restoring, ~words["must_wait"], dut.has_free) & are_known
         self.lemma(m, "it may be issued", may_issue, given=is_writing)
+        fetched = self.inside("words", "is_fetched")
+        self.lemma(m, "it fetches once", ~fetched.any(), given=~fetches["WORD"])
+        ages = [(judges["JUDGE"], 1), (fetches["ASK"], 2), (fetches["READ"], 2), (fetches["COUNT_UP"], 6), (is_settled & are_known, 7), (is_writing, REST)]
+        ages += [(fetches["WORD"] & bit, 3 + clock) for clock, bit in enumerate(fetched)]
+        self.lemma(m, "clocks are counted so far", since <= REST)
+        for is_at, age in ages:
+            self.lemma(m, "it takes its time", since >= age, given=is_at)
         is_due = self.inside("words_are_due")
         self.lemma(m, "words are written", is_written, given=is_mine & ((writes["SETTLE"] & ~is_due) | writes["COMMIT"]))
         self.lemma(m, "it is not early", judges["WAIT"] | judges["IDLE"], given=answers | refuses | again)
@@ -571,13 +585,15 @@ PROOFS = [
     Proof(
         name="add-index",
         spec=adds,
-        depth=8,
+        depth=6,
         reach_depth=60,
         broken_depth=60,
+        is_nightly=True,
         broken=(
             broken(adds, "issues-what-is-not-free", ISSUES_FREE, "words.must_wait", "0"),
             broken(adds, "issues-without-an-offer", ISSUES_FREE, "~self.has_free)", "0)"),
             broken(adds, "pops-early", POPS, "self.do_pop.eq(~self.is_restoring)", "self.do_pop.eq(0)"),
+            broken(adds, "decides-too-soon", RESTED, 'm.next = "WEIGH"\n                with m.If(number)', 'm.d.sync += starts_write.eq(1)\n                m.next = "WAIT"\n                with m.If(number)'),
             broken(adds, "commits-amid-a-flush", NOT_AMID, "with m.If(self.is_flushing):\n                    m.d.sync += [undoes", "with m.If(0):\n                    m.d.sync += [undoes"),
             broken(adds, "keeps-the-generation", OWN_GENERATION, "Mux(undoes, words.generation_before, words.generation)", "words.generation_before"),
         ),

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from tests.formal.hashed import CONFIG, StoredState, ago
+from tests.formal.hashed import CONFIG, REST, StoredState, ago
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed
@@ -79,8 +79,6 @@ NEVER_AGAIN = "no lookup that is answered with a delete of its handle, or later,
 KILLS_ONCE = "a delete writes over a bundle that lives, and once"
 IN_TIME = "a delete is answered after as many clocks as it says"
 AS_IT_LIVES = "a key of a bundle, exact or wildcard, is a hit if and only if the bundle lived so many clocks ago"
-REST = 8
-"""Clocks for which an index is free before it is issued: an add takes longer."""
 
 
 class Pipes(Elaboratable):
