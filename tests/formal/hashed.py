@@ -31,7 +31,10 @@ def ago(spec: Spec, m: Module, value: Value, clocks: int) -> Value:
 class StoredState:
     """The state of one index, as reads of this clock find it, told by the ports of the live store alone.
 
-    What it is first is what the memory of the deletes, whose ``kept`` word this is, then holds. ``word``; ``is_written``: it changes with the end of this clock; ``dies``: a delete writes it, in so many clocks.
+    What it is at first is what the memory of the deletes, whose word is ``kept``, then holds.
+
+    ``word``; ``is_written``: it changes with the end of this clock, ``is_managed`` by a write of the management;
+    ``dies``: a delete wrote it so many clocks ago.
     """
 
     def __init__(self, spec: Spec, m: Module, store: LiveStore, index: Value, kept: Value):

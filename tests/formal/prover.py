@@ -208,6 +208,7 @@ class Spec(Elaboratable, ABC):
         machines = []
         for signal in self._named((*path, f"{machine}_state")):
             names: dict[str, Value] = {}
+            assert signal.decoder is not None
             for number in range(1 << len(signal)):
                 try:
                     name, _, _ = signal.decoder(number).partition("/")

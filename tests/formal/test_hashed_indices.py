@@ -1,5 +1,6 @@
 """The life of an index of the hash table: who frees it, and when, and that nobody gets it twice."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class FreeListContract(Spec):
         with m.If(did_push):
             m.d.sync += [order[level].eq(pushed), level.eq(level + 1)]
         with m.Elif(did_pop):
-            m.d.sync += [*(near.eq(far) for near, far in zip(order[:-1], order[1:], strict=True)), level.eq(level - 1)]
+            m.d.sync += [*(near.eq(far) for near, far in itertools.pairwise(order)), level.eq(level - 1)]
         with m.If(dut.do_clear):
             m.d.sync += level.eq(0)
         with m.If(dut.do_clear):
@@ -81,8 +82,12 @@ class FreeListContract(Spec):
             if place:
                 is_linked = links[order[place - 1]] == order[place]
                 is_coming = dut.do_write_link & (dut.link_address == order[place - 1]) & (dut.link == order[place])
-                self.lemma(m, "members are linked", Mux(dut.do_write_link & (dut.link_address == order[place - 1]),
-                    is_coming, is_linked), given=is_member)
+                self.lemma(
+                    m,
+                    "members are linked",
+                    Mux(dut.do_write_link & (dut.link_address == order[place - 1]), is_coming, is_linked),
+                    given=is_member,
+                )
                 for other in range(place):
                     self.lemma(m, "members differ", order[other] != order[place], given=is_member)
             self.lemma(m, "the tail is the last", tail == order[place], given=level == place + 1)
@@ -164,7 +169,9 @@ class KeeperContract(Spec):
         self.lemma(m, "it waits for the add", (at["ADD"] | at["ANSWER"]) == adds)
         self.lemma(m, "an answer stands", is_answered, given=at["ANSWER"])
         waits_for_wipe = wipes | dut.wipe_start
-        self.lemma(m, "it wipes in two states", at["FLUSH_WIPE"] | at["RESET_WIPE"] | at["REFUSE"], given=waits_for_wipe)
+        self.lemma(
+            m, "it wipes in two states", at["FLUSH_WIPE"] | at["RESET_WIPE"] | at["REFUSE"], given=waits_for_wipe
+        )
         self.lemma(m, "a flush wipes", waits_for_wipe, given=at["FLUSH_WIPE"])
         self.lemma(m, "a reset wipes", waits_for_wipe, given=at["RESET_WIPE"])
         self.lemma(m, "a reset wipes on", waits_for_wipe | dut.is_ready, given=at["REFUSE"])
@@ -195,7 +202,7 @@ class KeeperContract(Spec):
 
     def _watch_death(self, m: Module, *, walks: Signal) -> None:
         dut = self.dut
-        # 0 nobody died, 1 dead, 2 a sweep goes on that began since, 3 it has ended, 4 in a grace period, 5 may be freed.
+        # 0 nobody died, 1 dead, 2 a sweep that began since goes on, 3 it ended, 4 in a grace period, 5 may be freed.
         phase = Signal(range(6))
         parity = Signal()
         restarts = dut.step_start & dut.step_restart
@@ -217,7 +224,9 @@ class KeeperContract(Spec):
             m.d.sync += phase.eq(0)
         self.assume(m, dut.has_dead, given=phase != 0)
         self.promise(m, NO_SOONER, phase == 5, given=frees & (phase != 0))
-        self.promise(m, NO_SOONER, dut.sweep_parity == self.before(m, dut.sweep_parity), given=walks & self.before(m, walks))
+        self.promise(
+            m, NO_SOONER, dut.sweep_parity == self.before(m, dut.sweep_parity), given=walks & self.before(m, walks)
+        )
         self.reach(m, "the dead are freed", frees & (phase == 5))
 
         is_new, must_drain, must_free = (self.inside(name) for name in ("pass_is_new", "must_drain", "must_free"))
@@ -225,13 +234,17 @@ class KeeperContract(Spec):
         is_old = (phase != 0) & (parity != dut.sweep_parity)
         self.lemma(m, "the phases are six", phase < 6)
         self.lemma(m, "a wipe leaves no dead", phase == 0, given=self.state("fsm", "FLUSH_WIPE") & ~dut.wipe_start)
-        self.lemma(m, "a pass ends before it is drained", is_new & ~(must_drain & must_free), given=must_drain | must_free)
+        self.lemma(
+            m, "a pass ends before it is drained", is_new & ~(must_drain & must_free), given=must_drain | must_free
+        )
         is_served = serves_pass & is_asked
         self.lemma(m, "a grace period serves a pass that waits", must_drain, given=is_served)
         self.lemma(m, "the late die with this parity", parity == dut.sweep_parity, given=phase == 1)
         self.lemma(m, "a sweep that began since has another", is_old & ~is_new, given=phase == 2)
         self.lemma(m, "who waits is not freed", ~must_free, given=is_old & ((phase == 3) | (phase == 4)))
-        self.lemma(m, "it waits for a grace period of its own", dut.graces.valid, given=is_old & (phase == 3) & is_served)
+        self.lemma(
+            m, "it waits for a grace period of its own", dut.graces.valid, given=is_old & (phase == 3) & is_served
+        )
         self.lemma(m, "who walks to free must", must_free, given=self.state("fsm", "WALK") & ~dut.is_linking & walks)
 
     def _watch_list(self, m: Module, *, walks: Signal, wipes: Signal) -> None:
@@ -341,9 +354,7 @@ class WalkContract(Spec):
             store.manage_write.index.eq(Mux(walk.do_free, walk.index, written_index)),
             store.manage_write.state.eq(Mux(walk.do_free, BundleState.FREE.value, written)),
         ]
-        stored = StoredState(
-            self, m, store, index, self.word("store", "deletes", "memory", "memory", address=index)
-        )
+        stored = StoredState(self, m, store, index, self.word("store", "deletes", "memory", "memory", address=index))
         others = Cat(ago(self, m, walk.is_idle & writes, clocks) for clocks in range(STATE_WRITE_DELAY + 1))
         self.assume(m, ~others.any() & walk.is_idle, given=walk.do_step)
         self.assume(m, walk.is_idle, given=walk.do_restart)
@@ -368,7 +379,11 @@ class WalkContract(Spec):
         with m.If(walk.do_restart | walk.is_done):
             m.d.sync += was_strung.eq(0)
         was_picks = self.before(m, picks)
-        self.assume(m, self.before(m, walk.do_restart & walk.do_step), given=picks & ~was_picks & self.before(m, self.is_running))
+        self.assume(
+            m,
+            self.before(m, walk.do_restart & walk.do_step),
+            given=picks & ~was_picks & self.before(m, self.is_running),
+        )
         self.reach(m, "the watched index is freed", is_pushed & ~picks)
         self.reach(m, "the watched index is strung", is_pushed & picks)
 
@@ -397,7 +412,9 @@ ISSUES_FREE = "an add issues an index that is free: the one that the list offers
 POPS = "what the list offered is taken from it in the clock in which it is issued, with the link that follows it"
 RESTED = f"an index has been free for {REST} clocks when it is issued"
 NOT_AMID = "nothing is issued while a flush is under way, or what it removed may still be in use"
-OWN_GENERATION = "the generation of an issued index is written before, and is the one behind its last or the restored one"
+OWN_GENERATION = (
+    "the generation of an issued index is written before, and is the one behind its last or the restored one"
+)
 
 
 class AddContract(Spec):
@@ -415,7 +432,9 @@ class AddContract(Spec):
         self.assume(m, ~is_running & ~self.before(m, is_running), given=dut.do_start)
         self.assume(m, dut.is_done & ~dut.must_wait, given=dut.answer_is_taken)
         request = dut.request
-        stands = Cat(request.handle, request.sa_count, request.direction, dut.is_restoring, dut.has_free, dut.free_index)
+        stands = Cat(
+            request.handle, request.sa_count, request.direction, dut.is_restoring, dut.has_free, dut.free_index
+        )
         stood = self.before(m, stands) == stands
         self.assume(m, stood, given=dut.do_start | is_running)
         was_flushing = self.before(m, dut.is_flushing)
@@ -484,18 +503,32 @@ class AddContract(Spec):
         self.lemma(m, "the words are its own", has_words, given=is_fetched | (fetches["COUNT_UP"] & is_mine))
         self.lemma(m, "its generation is due", words["generation"] == due, given=is_fetched)
         is_busy = ~dut.is_restoring | (state == BundleState.FREE.value) | words["must_wait"]
-        self.lemma(m, "its state is known", is_busy, given=is_fetched | (is_mine & (fetches["READ"] | fetches["WORD"] | fetches["COUNT_UP"])))
+        self.lemma(
+            m,
+            "its state is known",
+            is_busy,
+            given=is_fetched | (is_mine & (fetches["READ"] | fetches["WORD"] | fetches["COUNT_UP"])),
+        )
         may_issue = ~dut.is_draining & Mux(dut.is_restoring, ~words["must_wait"], dut.has_free) & are_known
         self.lemma(m, "it may be issued", may_issue, given=is_writing)
         fetched = self.inside("words", "is_fetched")
         self.lemma(m, "it fetches once", ~fetched.any(), given=~fetches["WORD"])
-        ages = [(judges["JUDGE"], 1), (fetches["ASK"], 2), (fetches["READ"], 2), (fetches["COUNT_UP"], 6), (is_settled & are_known, 7), (is_writing, REST)]
+        ages = [
+            (judges["JUDGE"], 1),
+            (fetches["ASK"], 2),
+            (fetches["READ"], 2),
+            (fetches["COUNT_UP"], 6),
+            (is_settled & are_known, 7),
+            (is_writing, REST),
+        ]
         ages += [(fetches["WORD"] & bit, 3 + clock) for clock, bit in enumerate(fetched)]
         self.lemma(m, "clocks are counted so far", since <= REST)
         for is_at, age in ages:
             self.lemma(m, "it takes its time", since >= age, given=is_at)
         is_due = self.inside("words_are_due")
-        self.lemma(m, "words are written", is_written, given=is_mine & ((writes["SETTLE"] & ~is_due) | writes["COMMIT"]))
+        self.lemma(
+            m, "words are written", is_written, given=is_mine & ((writes["SETTLE"] & ~is_due) | writes["COMMIT"])
+        )
         self.lemma(m, "it is not early", judges["WAIT"] | judges["IDLE"], given=answers | refuses | again)
 
 
@@ -521,8 +554,20 @@ PROOFS = [
         reach_depth=20,
         broken_depth=14,
         broken=(
-            broken(free_list, "links-to-the-head", LONGEST_FREE, "self.link_address.eq(tail)", "self.link_address.eq(self.head)"),
-            broken(free_list, "is-never-empty-again", LONGEST_FREE, "self.is_empty.eq(self.head == tail)", "self.is_empty.eq(0)"),
+            broken(
+                free_list,
+                "links-to-the-head",
+                LONGEST_FREE,
+                "self.link_address.eq(tail)",
+                "self.link_address.eq(self.head)",
+            ),
+            broken(
+                free_list,
+                "is-never-empty-again",
+                LONGEST_FREE,
+                "self.is_empty.eq(self.head == tail)",
+                "self.is_empty.eq(0)",
+            ),
             broken(free_list, "offers-what-was-taken", ONCE, "self.head.eq(next_head), ", ""),
         ),
     ),
@@ -555,7 +600,13 @@ PROOFS = [
                 "m.d.sync += [self.is_linking.eq(0), must_link.eq(0)]",
                 "m.d.sync += self.is_linking.eq(0)",
             ),
-            broken(keeper, "opens-the-gate-early", GATE, 'm.next = "FLUSH_WIPE"', 'm.d.sync += self.gate_is_closed.eq(0)\n                    m.next = "FLUSH_WIPE"'),
+            broken(
+                keeper,
+                "opens-the-gate-early",
+                GATE,
+                'm.next = "FLUSH_WIPE"',
+                'm.d.sync += self.gate_is_closed.eq(0)\n                    m.next = "FLUSH_WIPE"',
+            ),
             broken(keeper, "strings-before-it-is-built", LISTS_ALL, "(self.is_linking | ~must_link)", "1"),
         ),
     ),
@@ -567,7 +618,13 @@ PROOFS = [
         broken_depth=12,
         broken=(
             broken(counts, "tells-the-dead-late", HAS_DEAD, "was_dead | did_delete.any()", "was_dead"),
-            broken(counts, "forgets-a-birth", COUNTED, "did_commit.eq(self.do_commit)", "did_commit.eq(self.do_commit & ~self.do_free)"),
+            broken(
+                counts,
+                "forgets-a-birth",
+                COUNTED,
+                "did_commit.eq(self.do_commit)",
+                "did_commit.eq(self.do_commit & ~self.do_free)",
+            ),
         ),
     ),
     Proof(
@@ -577,9 +634,21 @@ PROOFS = [
         reach_depth=24,
         broken_depth=20,
         broken=(
-            broken(walked, "frees-the-newly-dead", FREES_DEAD, "dead_state(~self.sweep_parity)", "dead_state(self.sweep_parity)"),
+            broken(
+                walked,
+                "frees-the-newly-dead",
+                FREES_DEAD,
+                "dead_state(~self.sweep_parity)",
+                "dead_state(self.sweep_parity)",
+            ),
             broken(walked, "frees-the-one-behind", FREES_DEAD, "self.index.eq(asked[-1])", "self.index.eq(asked[-2])"),
-            broken(walked, "strings-twice", STRINGS_FREE, "cursor.eq(cursor + 1), is_at_end", "cursor.eq(cursor + ~is_strung), is_at_end"),
+            broken(
+                walked,
+                "strings-twice",
+                STRINGS_FREE,
+                "cursor.eq(cursor + 1), is_at_end",
+                "cursor.eq(cursor + ~is_strung), is_at_end",
+            ),
         ),
     ),
     Proof(
@@ -593,9 +662,27 @@ PROOFS = [
             broken(adds, "issues-what-is-not-free", ISSUES_FREE, "words.must_wait", "0"),
             broken(adds, "issues-without-an-offer", ISSUES_FREE, "~self.has_free)", "0)"),
             broken(adds, "pops-early", POPS, "self.do_pop.eq(~self.is_restoring)", "self.do_pop.eq(0)"),
-            broken(adds, "decides-too-soon", RESTED, 'm.next = "WEIGH"\n                with m.If(number)', 'm.d.sync += starts_write.eq(1)\n                m.next = "WAIT"\n                with m.If(number)'),
-            broken(adds, "commits-amid-a-flush", NOT_AMID, "with m.If(self.is_flushing):\n                    m.d.sync += [undoes", "with m.If(0):\n                    m.d.sync += [undoes"),
-            broken(adds, "keeps-the-generation", OWN_GENERATION, "Mux(undoes, words.generation_before, words.generation)", "words.generation_before"),
+            broken(
+                adds,
+                "decides-too-soon",
+                RESTED,
+                'm.next = "WEIGH"\n                with m.If(number)',
+                'm.d.sync += starts_write.eq(1)\n                m.next = "WAIT"\n                with m.If(number)',
+            ),
+            broken(
+                adds,
+                "commits-amid-a-flush",
+                NOT_AMID,
+                "with m.If(self.is_flushing):\n                    m.d.sync += [undoes",
+                "with m.If(0):\n                    m.d.sync += [undoes",
+            ),
+            broken(
+                adds,
+                "keeps-the-generation",
+                OWN_GENERATION,
+                "Mux(undoes, words.generation_before, words.generation)",
+                "words.generation_before",
+            ),
         ),
     ),
 ]

@@ -18,7 +18,14 @@ from saoffload.hdl.table.hashed.keeper import FLUSH_SETTLE
 from saoffload.hdl.table.hashed.key_lookup import KeyLookup
 from saoffload.hdl.table.hashed.live import LIVE, NOT_LIVE, LiveStore
 from saoffload.hdl.table.hashed.states import BundleState, is_inbound, is_live
-from saoffload.hdl.table.hashed.timing import LIVE_TO_ANSWER, MEMORY_LATENCY, STATE_LATENCY, STATE_WRITE_DELAY, WORD_LATENCY, request_to_live
+from saoffload.hdl.table.hashed.timing import (
+    LIVE_TO_ANSWER,
+    MEMORY_LATENCY,
+    STATE_LATENCY,
+    STATE_WRITE_DELAY,
+    WORD_LATENCY,
+    request_to_live,
+)
 from saoffload.hdl.table.hashed.wildcards import Wildcards
 from saoffload.hdl.table.hashed.wipe import Wipe
 from saoffload.hdl.table.packet_path import KINDS, PacketPath
@@ -61,7 +68,11 @@ class StoreContract(Spec):
         asked = ago(self, m, asks, STATE_LATENCY)
         self.promise(m, MANAGES, Value.cast(dut.manage_state) == in_store[:-1], given=asked & in_store[-1])
         self.reach(m, "a bundle is found", dut.exact_key.is_live & knew & reads["exact_key"])
-        self.reach(m, "and is no more", ~dut.exact_key.is_live & self.before(m, dut.exact_key.is_live) & knew & reads["exact_key"])
+        self.reach(
+            m,
+            "and is no more",
+            ~dut.exact_key.is_live & self.before(m, dut.exact_key.is_live) & knew & reads["exact_key"],
+        )
 
         self.lemma(m, "deletes have it", stored.kept == stored.word, given=is_known)
         inbound, outbound = is_inbound(stored.word), stored.word == BundleState.OUTBOUND.value
@@ -315,7 +326,13 @@ PROOFS = [
         broken_depth=24,
         is_nightly=True,
         broken=(
-            broken(wipe, "passes-what-it-did-not-write", WIPES_ALL, "with m.Elif(self.is_running & ~self.must_hold):\n            m.d.sync += [self.position", "with m.Elif(self.is_running):\n            m.d.sync += [self.position"),
+            broken(
+                wipe,
+                "passes-what-it-did-not-write",
+                WIPES_ALL,
+                "with m.Elif(self.is_running & ~self.must_hold):\n            m.d.sync += [self.position",
+                "with m.Elif(self.is_running):\n            m.d.sync += [self.position",
+            ),
             broken(wipe, "ends-early", LETS_PASS, "clocks_left.eq(self.TAIL - 1)", "clocks_left.eq(self.TAIL - 3)"),
         ),
     ),
@@ -336,10 +353,28 @@ PROOFS = [
         broken_depth=12,
         rejects_nightly=True,
         broken=(
-            broken(store, "wildcards-see-one-key-alone", TOGETHER, '"wildcard_key": is_inbound(code_q)', '"wildcard_key": code_q == BundleState.INBOUND_1.value'),
+            broken(
+                store,
+                "wildcards-see-one-key-alone",
+                TOGETHER,
+                '"wildcard_key": is_inbound(code_q)',
+                '"wildcard_key": code_q == BundleState.INBOUND_1.value',
+            ),
             broken(store, "answers-amid-a-write", TOGETHER, "is_read[1] & ~collision.collided", "is_read[1]"),
-            broken(store, "writes-a-delete-early", BY_KIND, "Mux(does_delete[1], deleted_qq, managed_q)", "Mux(does_delete[1], deleted_q, managed_q)"),
-            broken(store, "reads-amid-a-delete", MANAGES, "self.manage_read_is_ready.eq(~does_delete[0])", "self.manage_read_is_ready.eq(1)"),
+            broken(
+                store,
+                "writes-a-delete-early",
+                BY_KIND,
+                "Mux(does_delete[1], deleted_qq, managed_q)",
+                "Mux(does_delete[1], deleted_q, managed_q)",
+            ),
+            broken(
+                store,
+                "reads-amid-a-delete",
+                MANAGES,
+                "self.manage_read_is_ready.eq(~does_delete[0])",
+                "self.manage_read_is_ready.eq(1)",
+            ),
         ),
     ),
     Proof(
@@ -350,11 +385,41 @@ PROOFS = [
         broken_depth=34,
         is_nightly=True,
         broken=(
-            broken(pipes, "answers-early", NEVER_AGAIN, DeletePipe, "LATENCY = REQUEST_TO_DEATH + LIVE_TO_ANSWER", "LATENCY = REQUEST_TO_DEATH + LIVE_TO_ANSWER - 1"),
-            broken(pipes, "forgets-an-answer", IN_TIME, DeletePipe, "Cat(self.deletes.valid, is_asked[:-1])", "Cat(is_well, is_asked[:-1])"),
-            broken(pipes, "forgets-a-delete-close-before", KILLS_ONCE, DeletePipe, "blind = MEMORY_LATENCY + ", "blind = "),
-            broken(pipes, "looks-at-half-a-generation", NEVER_AGAIN, DeletePipe, "equal_groups(generation_of(config, handles[-1]), self.generation)", "equal_groups(generation_of(config, handles[-2]), self.generation)"),
-            broken(pipes, "sees-the-exact-later", AS_IT_LIVES, KeyLookup, "late_exact.is_found & self.exact_is_live", "exact.is_found & self.exact_is_live"),
+            broken(
+                pipes,
+                "answers-early",
+                NEVER_AGAIN,
+                DeletePipe,
+                "LATENCY = REQUEST_TO_DEATH + LIVE_TO_ANSWER",
+                "LATENCY = REQUEST_TO_DEATH + LIVE_TO_ANSWER - 1",
+            ),
+            broken(
+                pipes,
+                "forgets-an-answer",
+                IN_TIME,
+                DeletePipe,
+                "Cat(self.deletes.valid, is_asked[:-1])",
+                "Cat(is_well, is_asked[:-1])",
+            ),
+            broken(
+                pipes, "forgets-a-delete-close-before", KILLS_ONCE, DeletePipe, "blind = MEMORY_LATENCY + ", "blind = "
+            ),
+            broken(
+                pipes,
+                "looks-at-half-a-generation",
+                NEVER_AGAIN,
+                DeletePipe,
+                "equal_groups(generation_of(config, handles[-1]), self.generation)",
+                "equal_groups(generation_of(config, handles[-2]), self.generation)",
+            ),
+            broken(
+                pipes,
+                "sees-the-exact-later",
+                AS_IT_LIVES,
+                KeyLookup,
+                "late_exact.is_found & self.exact_is_live",
+                "exact.is_found & self.exact_is_live",
+            ),
         ),
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 from tests.formal.hashed import CONFIG, ago
@@ -107,8 +107,7 @@ class MovesContract(Spec):
 
     def elaborate(self, platform: Any) -> Module:
         with short_keys():
-            m = super().elaborate(platform)
-            return m
+            return super().elaborate(platform)
 
     def describe(self, m: Module) -> None:
         dut = self.dut.management
@@ -125,7 +124,9 @@ class MovesContract(Spec):
             name: self.inside("management", "placer", name)
             for name in ("loaded", "do_read", "do_write_way", "do_cancel_way", "do_write_place", "place_number")
         }
-        sweep = {name: self.inside("management", "sweep", name) for name in ("is_idle", "position", "reads_row", "do_clear")}
+        sweep = {
+            name: self.inside("management", "sweep", name) for name in ("is_idle", "position", "reads_row", "do_clear")
+        }
         keeper = {name: self.inside("management", "keeper", name) for name in ("do_retry", "wipe_start", "do_clear")}
         wipe = {name: self.inside("management", "wipe", name) for name in ("is_running", "has_row")}
         placed = placed_layout(CONFIG)
@@ -139,7 +140,10 @@ class MovesContract(Spec):
             layout(self.word(f"way_{number}", "memory", "memory", "memory", address=row_of(CONFIG, key, number)))
             for number in range(WAYS)
         ]
-        holds = [word.is_used & (word.rest == rest_of(CONFIG, key, number)) & ~word.as_value().xor() for number, word in enumerate(words)]
+        holds = [
+            word.is_used & (word.rest == rest_of(CONFIG, key, number)) & ~word.as_value().xor()
+            for number, word in enumerate(words)
+        ]
         is_right = [hold & (Value.cast(word.owner) == owner) for hold, word in zip(holds, words, strict=True)]
         is_first = ~self.before(m, self.is_running)
         self.assume(m, (holds[0] & is_right[0] & ~holds[1]) | (holds[1] & is_right[1] & ~holds[0]), given=is_first)
@@ -188,7 +192,13 @@ class MovesContract(Spec):
         retried = [keeper["do_retry"], self.before(m, keeper["do_retry"])]
         number = sweep["position"]
         is_used = place_is_used.bit_select(number, 1)
-        steady = (was_position == number) & stood & ~sweep["is_idle"] & self.before(m, ~sweep["is_idle"]) & self.before(m, self.before(m, ~sweep["is_idle"]))
+        steady = (
+            (was_position == number)
+            & stood
+            & ~sweep["is_idle"]
+            & self.before(m, ~sweep["is_idle"])
+            & self.before(m, self.before(m, ~sweep["is_idle"]))
+        )
         # The sweep clears, and a placer takes over, what is another's.
         clears = sweep["do_clear"]
         is_read = self.before(m, sweep["reads_row"]) & (was_position == number) & ~sweep["is_idle"]
@@ -234,13 +244,28 @@ class MovesContract(Spec):
         self.lemma(m, "the key is somewhere", Cat(*holds, *parked, is_moving).any())
         count = sum((*holds, *parked, is_moving), start=Const(0, 1))
         self.promise(m, ONCE, count == 1, given=~self.inside("management", "does_retry"))
-        is_dead, is_checked = self.inside("management", "mover", "is_dead"), self.inside("management", "mover", "is_checked")
+        is_dead, is_checked = (
+            self.inside("management", "mover", "is_dead"),
+            self.inside("management", "mover", "is_checked"),
+        )
         self.lemma(m, "its owner lives", ~is_dead, given=is_moving & is_checked & ~mover["is_idle"])
 
-    def _tie_mover(self, m: Module, hand: Any, hand_moves: Value, used: Value, placing: Value, may: Value, ends: Value) -> None:
+    def _tie_mover(
+        self, m: Module, hand: Any, hand_moves: Value, used: Value, placing: Value, may: Value, ends: Value
+    ) -> None:
         """The states of the mover, and what it has read of the rows of the hand."""
         (at,) = self.states("management", "mover")
-        names = ("is_idle", "asks", "age", "chosen", "has_twin", "is_loading", "is_checked", "is_checking", "must_check")
+        names = (
+            "is_idle",
+            "asks",
+            "age",
+            "chosen",
+            "has_twin",
+            "is_loading",
+            "is_checked",
+            "is_checking",
+            "must_check",
+        )
         of = {name: self.inside("management", "mover", name) for name in (*names, "is_chosen", "do_park")}
         asks, age, chosen = of["asks"], of["age"], of["chosen"]
         self.lemma(m, "it is in a state", Cat(at.values()).any())
@@ -252,7 +277,9 @@ class MovesContract(Spec):
         has_read = at["CHOSEN"] | at["WRITE"] | at["GIVEN"]
         self.lemma(m, "it has read", is_one & ~age[:6].any() & (~asks | (age == 0)), given=at["CHOSEN"] | at["WRITE"])
         self.lemma(m, "and goes on", is_one & ~age[:6].any(), given=at["GIVEN"])
-        self.lemma(m, "one is chosen", (chosen != 0) & ((chosen & (chosen - 1)[:WAYS]) == 0), given=at["TWIN"] | has_read)
+        self.lemma(
+            m, "one is chosen", (chosen != 0) & ((chosen & (chosen - 1)[:WAYS]) == 0), given=at["TWIN"] | has_read
+        )
         # Who asks, and for whom.
         begins = at["READ"] | at["CHOSEN"]
         ended, late = self.before(m, ends), self.before(m, self.before(m, ends))
@@ -273,7 +300,12 @@ class MovesContract(Spec):
         # The question whether the hand's bundle lives.
         flies = of["is_checking"].any()
         asked = of["must_check"] | flies
-        self.lemma(m, "nothing is asked any more", ~asked, given=of["is_checked"] | asks | at["IDLE"] | at["WRITE"] | at["GIVEN"])
+        self.lemma(
+            m,
+            "nothing is asked any more",
+            ~asked,
+            given=of["is_checked"] | asks | at["IDLE"] | at["WRITE"] | at["GIVEN"],
+        )
         self.lemma(m, "it asks once", ~flies, given=of["must_check"])
         self.lemma(m, "it was asked", of["is_checked"] | asked, given=~asks & begins)
         self.lemma(m, "it knows", of["is_checked"], given=~asks & (at["WRITE"] | at["GIVEN"]))
@@ -284,7 +316,9 @@ class MovesContract(Spec):
             row = row_of(CONFIG, hand.permuted, number)
             word = self.word(path, "memory", "memory", "memory", address=row)
             stored = layout(word)
-            of_way = {name: self.inside(path, name) for name in ("row", "owner", "rest", "is_used", "management__owner")}
+            of_way = {
+                name: self.inside(path, name) for name in ("row", "owner", "rest", "is_used", "management__owner")
+            }
             first, second = (self.inside(path, "memory", "memory", f"b_word_{clock}") for clock in (1, 2))
             is_read = (first == word) & (second == word) & (of_way["row"] == row)
             self.lemma(m, "the row is read", is_read, given=has_read)
@@ -297,7 +331,9 @@ class MovesContract(Spec):
                 self.lemma(m, "with its parity", piece.xor() == parity, given=has_read)
             is_known = (of_way["is_used"] == stored.is_used) & (of_way["management__owner"] == Value.cast(stored.owner))
             self.lemma(m, "the row is known", is_known, given=at["CHOSEN"] | at["WRITE"])
-            pieces = (self.inside(path, name) for name in ("read_parities", "joined_parities", "management__is_damaged"))
+            pieces = (
+                self.inside(path, name) for name in ("read_parities", "joined_parities", "management__is_damaged")
+            )
             for piece in pieces:
                 self.lemma(m, "and its parity", piece.xor() == word.xor(), given=at["CHOSEN"] | at["WRITE"])
             is_twin = stored.is_used & (stored.rest == rest)
@@ -375,13 +411,26 @@ class TwinContract(Spec):
         asks = self.inside("management", "do_ask") & dut.ask_is_ready & (dut.ask_index == index)
         self.assume(m, is_live(dut.ask_state) == lives, given=ago(self, m, asks, STATE_LATENCY))
 
-        add = {name: self.inside("management", "add", name) for name in ("do_check", "key", "key_is_wildcard", "do_write", "do_cancel")}
-        sweep = {name: self.inside("management", "sweep", name) for name in ("is_idle", "reads_row", "do_clear", "do_check", "do_audit")}
+        add = {
+            name: self.inside("management", "add", name)
+            for name in ("do_check", "key", "key_is_wildcard", "do_write", "do_cancel")
+        }
+        sweep = {
+            name: self.inside("management", "sweep", name)
+            for name in ("is_idle", "reads_row", "do_clear", "do_check", "do_audit")
+        }
         keeper = {name: self.inside("management", "keeper", name) for name in ("do_retry", "wipe_start", "do_clear")}
         wipe = {name: self.inside("management", "wipe", name) for name in ("is_running", "has_row")}
-        self.assume(m, ~(wipe["is_running"] | wipe["has_row"] | keeper["wipe_start"] | keeper["do_clear"] | keeper["do_retry"]))
-        self.assume(m, sweep["is_idle"] & ~(sweep["reads_row"] | sweep["do_clear"].any() | sweep["do_check"] | sweep["do_audit"]))
-        self.assume(m, ~self.inside("management", "add", "do_ask") & ~self.inside("management", "index_walk", "do_check"))
+        self.assume(
+            m, ~(wipe["is_running"] | wipe["has_row"] | keeper["wipe_start"] | keeper["do_clear"] | keeper["do_retry"])
+        )
+        self.assume(
+            m,
+            sweep["is_idle"] & ~(sweep["reads_row"] | sweep["do_clear"].any() | sweep["do_check"] | sweep["do_audit"]),
+        )
+        self.assume(
+            m, ~self.inside("management", "add", "do_ask") & ~self.inside("management", "index_walk", "do_check")
+        )
         is_checked, is_idle = (self.inside("management", "placer", name) for name in ("is_checked", "is_idle"))
         self.assume(m, is_idle & ~self.before(m, add["do_check"]), given=add["do_check"])
         self.assume(m, add["key"][:KEY_BITS] == key, given=~is_idle)
@@ -423,9 +472,13 @@ PROOFS = [
         broken_depth=30,
         is_nightly=True,
         broken=(
-            broken(moves, "forgets-the-previous-hand", FOUND, Overflow, "clocks_left.eq(sizes.ways)", "clocks_left.eq(1)"),
+            broken(
+                moves, "forgets-the-previous-hand", FOUND, Overflow, "clocks_left.eq(sizes.ways)", "clocks_left.eq(1)"
+            ),
             broken(moves, "matches-no-moving-hand", FOUND, Overflow, "(hand, self.hand_is_moving)", "(hand, 0)"),
-            broken(moves, "drops-what-lives", ONCE, Mover, "is_dead.eq(~self.check_is_live & ~is_pending)", "is_dead.eq(1)"),
+            broken(
+                moves, "drops-what-lives", ONCE, Mover, "is_dead.eq(~self.check_is_live & ~is_pending)", "is_dead.eq(1)"
+            ),
         ),
     ),
     Proof(name="parks", spec=parks, depth=14, reach_depth=40, is_nightly=True),
@@ -438,8 +491,22 @@ PROOFS = [
         broken_depth=30,
         is_nightly=True,
         broken=(
-            broken(twins, "looks-at-places-too-shortly", FINDS_TWIN, Placer, "last_place = self._places - 1 + PLACE_LATENCY", "last_place = PLACE_LATENCY"),
-            broken(twins, "trusts-a-free-row", FINDS_TWIN, Mover, "with m.Elif(age[Way.READ_LATENCY + 1] & asks & is_twin.any()):", "with m.Elif(age[Way.READ_LATENCY] & asks & is_twin.any()):"),
+            broken(
+                twins,
+                "looks-at-places-too-shortly",
+                FINDS_TWIN,
+                Placer,
+                "last_place = self._places - 1 + PLACE_LATENCY",
+                "last_place = PLACE_LATENCY",
+            ),
+            broken(
+                twins,
+                "trusts-a-free-row",
+                FINDS_TWIN,
+                Mover,
+                "with m.Elif(age[Way.READ_LATENCY + 1] & asks & is_twin.any()):",
+                "with m.Elif(age[Way.READ_LATENCY] & asks & is_twin.any()):",
+            ),
         ),
     ),
 ]
