@@ -553,6 +553,7 @@ PROOFS = [
         depth=4,
         reach_depth=20,
         broken_depth=14,
+        is_nightly=True,
         broken=(
             broken(
                 free_list,
@@ -577,6 +578,7 @@ PROOFS = [
         depth=4,
         reach_depth=24,
         broken_depth=24,
+        rejects_nightly=True,
         broken=(
             broken(
                 keeper,
@@ -616,6 +618,7 @@ PROOFS = [
         depth=4,
         reach_depth=12,
         broken_depth=12,
+        is_nightly=True,
         broken=(
             broken(counts, "tells-the-dead-late", HAS_DEAD, "was_dead | did_delete.any()", "was_dead"),
             broken(
@@ -633,6 +636,7 @@ PROOFS = [
         depth=8,
         reach_depth=24,
         broken_depth=20,
+        rejects_nightly=True,
         broken=(
             broken(
                 walked,

@@ -485,10 +485,10 @@ PROOFS = [
     Proof(
         name="twins",
         spec=twins,
-        depth=30,
+        depth=28,
         is_inductive=False,
-        reach_depth=30,
-        broken_depth=30,
+        reach_depth=27,
+        broken_depth=28,
         is_nightly=True,
         broken=(
             broken(
