@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 from tests.formal.hashed import CONFIG, ago
@@ -459,6 +459,57 @@ def twins(component: type | None = None, old: str = "", new: str = "") -> TwinCo
         return TwinContract(Homes(components))
 
 
+SPARES = "a sweep clears no row, place or wildcard whose owner lives, unless the row is damaged"
+
+
+class SweepContract(Spec):
+    """One candidate, any, of each step, whose owner lives."""
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut
+        count = WAYS + 2
+        candidate, index = AnyConst(2), AnyConst(CONFIG.index_bits)
+        clocks = Signal(range(Way.FREE_LATENCY + 1))
+        with m.If(~dut.reads_row):
+            m.d.sync += clocks.eq(0)
+        with m.Elif(clocks != Way.FREE_LATENCY):
+            m.d.sync += clocks.eq(clocks + 1)
+        owner = Array(one.index for one in dut.owners)[candidate]
+        self.assume(m, owner == index, given=clocks == Way.FREE_LATENCY)
+        asked = dut.do_check & dut.check_is_taken & (dut.check_index == index)
+        self.assume(m, dut.check_is_live, given=ago(self, m, asked, STATE_LATENCY))
+        self.assume(m, dut.do_check, given=dut.check_is_taken)
+        clears = dut.do_clear.bit_select(candidate, 1)
+        was_damaged = self.before(m, Cat(dut.is_damaged, Const(0, 2)).bit_select(candidate, 1))
+        self.promise(m, SPARES, ~clears | was_damaged)
+        self.reach(m, "the others are cleared", dut.do_clear.any() & ~self.before(m, dut.is_damaged.any()))
+
+        (at,) = self.states()
+        self.lemma(m, "it is in a state", Cat(at.values()).any())
+        pause, cursor, number = (self.inside(name) for name in ("pause", "cursor", "number"))
+        has_number, dead, is_asked = (self.inside(name) for name in ("has_number", "dead", "is_asked"))
+        self.lemma(m, "none is dead that lives", ~dead.bit_select(candidate, 1))
+        reading = Way.READ_LATENCY + 1 - pause
+        is_late = Mux(reading > Way.FREE_LATENCY, Way.FREE_LATENCY, reading)
+        self.lemma(m, "it reads for as long", (pause <= Way.READ_LATENCY + 1) & (clocks == is_late), given=at["READ"])
+        reads = at["CHECK"] | at["AUDIT"] | at["CLEAR"]
+        self.lemma(m, "it goes on reading", clocks == Way.FREE_LATENCY, given=reads)
+        self.lemma(m, "it checks each once", cursor <= count, given=at["CHECK"])
+        self.lemma(m, "it begins with the first", cursor == 0, given=at["READ"])
+        self.lemma(m, "nothing is asked then", ~has_number & ~is_asked.any(), given=~at["CHECK"])
+        is_left = self.inside("waits") < (Const(1 << count) >> cursor)
+        self.lemma(m, "those behind the last do not wait", is_left, given=at["CHECK"])
+        kept = Array(self.inside(f"owner_{place}") for place in range(count))
+        is_ahead = at["CHECK"] & (cursor <= candidate)
+        self.lemma(m, "its owner is kept", kept[(candidate - cursor)[:2]] == index, given=is_ahead)
+        self.lemma(m, "it asks for the owner", dut.check_index == index, given=has_number & (number == candidate))
+
+
+def sweeps(old: str = "", new: str = "") -> SweepContract:
+    """The contract around the sweep, or around one of which a piece is replaced."""
+    return SweepContract((mutant(Sweep, old, new) if old else Sweep)(CONFIG))
+
+
 def broken(spec: Callable[..., Spec], name: str, breaks: str, *change: Any) -> Broken:
     return Broken(name=name, spec=lambda: spec(*change), breaks=breaks)
 
@@ -506,6 +557,20 @@ PROOFS = [
                 Mover,
                 "with m.Elif(age[Way.READ_LATENCY + 1] & asks & is_twin.any()):",
                 "with m.Elif(age[Way.READ_LATENCY] & asks & is_twin.any()):",
+            ),
+        ),
+    ),
+    Proof(
+        name="sweep",
+        spec=sweeps,
+        depth=8,
+        reach_depth=30,
+        broken_depth=30,
+        is_nightly=True,
+        broken=(
+            broken(sweeps, "clears-the-one-before", SPARES, "dead | (1 << asked[-1])", "dead | (1 << asked[-2])"),
+            broken(
+                sweeps, "asks-for-the-next", SPARES, "self.check_index.eq(owners[0])", "self.check_index.eq(owners[1])"
             ),
         ),
     ),
