@@ -267,16 +267,19 @@ class Proof:
     has_arrays: bool = False
 
 
-def mutant(component: type, old: str, new: str, **names: Any) -> Any:
-    """The component with one piece of its source replaced, and with other components under the ``names`` it uses.
+def mutant(component: type, old: str, new: str, *, also: tuple[tuple[str, str], ...] = (), **names: Any) -> Any:
+    """The component with one piece of its source replaced, ``also`` others, and with other components under the
+    ``names`` it uses.
 
-    Raises ``ValueError`` unless the piece occurs once.
+    Raises ``ValueError`` unless each piece occurs once.
     """
     source = textwrap.dedent(inspect.getsource(component))
-    if source.count(old) != 1:
-        raise ValueError(f"{component.__name__} has {source.count(old)} times {old!r}, needed once")
+    for piece, other in ((old, new), *also):
+        if source.count(piece) != 1:
+            raise ValueError(f"{component.__name__} has {source.count(piece)} times {piece!r}, needed once")
+        source = source.replace(piece, other)
     namespace = {**vars(sys.modules[component.__module__]), **names}
-    exec(compile(source.replace(old, new), f"<broken {component.__name__}>", "exec"), namespace)
+    exec(compile(source, f"<broken {component.__name__}>", "exec"), namespace)
     return namespace[component.__name__]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,7 +13,6 @@ from amaranth.lib.wiring import In, Out, connect
 from tests.formal.hashed import CONFIG, ago
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import KEY, SEED_BITS
 from saoffload.hdl.table.hashed import entry, management, overflow, way
 from saoffload.hdl.table.hashed.add import Add
@@ -41,12 +39,31 @@ PLACES = sizes_of(CONFIG).overflow
 STUBBED = (Add, BundleCounts, FreeList, IndexWalk, Keeper, Placer, Sweep, Wildcards, Wipe)
 
 
+ANY_PLACES = (
+    "place_is_used = Signal(sizes.overflow)",
+    "place_is_used = Signal(sizes.overflow, reset_less=True)",
+)
+"""Parked keys survive a reset in these proofs: so the places hold anything at first."""
+
+
 def short_keys() -> Any:
     """Makes whatever is built meanwhile of short keys."""
     stack = ExitStack()
     for module in (entry, management, overflow, way):
         stack.enter_context(patch.object(module, "KEY_BITS", KEY_BITS))
     return stack
+
+
+def homes(component: type | None = None, old: str = "", new: str = "", **parts: type) -> "Homes":
+    """The homes of keys, or such of which one part has a piece replaced. To be made with short keys."""
+    parts["Overflow"] = mutant(Overflow, *ANY_PLACES, KEY_BITS=KEY_BITS)
+    if component is Overflow:
+        parts["Overflow"] = mutant(Overflow, old, new, also=(ANY_PLACES,), KEY_BITS=KEY_BITS)
+    elif component is Placer:
+        parts["Placer"] = mutant(Placer, old, new, SerialPermutation=ShortPermutation)
+    elif component:
+        parts[component.__name__] = mutant(component, old, new, KEY_BITS=KEY_BITS)
+    return Homes(parts)
 
 
 def anything(component: type) -> type:
@@ -66,11 +83,11 @@ def anything(component: type) -> type:
 class Homes(Elaboratable):
     """The ways, and the part of the management that moves keys between them, as the table wires them."""
 
-    def __init__(self, components: dict[str, type], config: EngineConfig = CONFIG):
+    def __init__(self, components: dict[str, type]):
         parts = {component.__name__: anything(component) for component in STUBBED} | components
         component = mutant(Management, "class Management(", "class Management(", **parts, KEY_BITS=KEY_BITS)
-        self.management = component(config)
-        self.ways = [components.get("Way", Way)(config, number=number) for number in range(WAYS)]
+        self.management = component(CONFIG)
+        self.ways = [components.get("Way", Way)(CONFIG, number=number) for number in range(WAYS)]
 
     def elaborate(self, _platform: Any) -> Module:
         m = Module()
@@ -95,12 +112,8 @@ FOUND = "a lookup finds a stored key with its owner, in whatever clock it comes,
 class MovesContract(Spec):
     """One key, any, is stored for one owner, any, whose bundle lives. Others are added, moved and parked.
 
-    It begins with the key in one row; what else is stored is any.
+    It begins with the key in one row or parked; what else is stored is any.
     """
-
-    def __init__(self, dut: Homes, *, parks: bool = False):
-        super().__init__(dut)
-        self._parks = parks
 
     def parts(self) -> list[wiring.Component]:
         return [self.dut.management, *self.dut.ways]
@@ -135,7 +148,7 @@ class MovesContract(Spec):
         places = [placed(self.inside("management", "overflow", f"place_{number}")) for number in range(PLACES)]
         hand_moves = self.inside("management", "overflow", "hand_is_moving")
 
-        # Where the key stands at first: in one row, whole, and in no other.
+        # Where the key stands at first: in one row or place, and in no other.
         words = [
             layout(self.word(f"way_{number}", "memory", "memory", "memory", address=row_of(CONFIG, key, number)))
             for number in range(WAYS)
@@ -144,9 +157,12 @@ class MovesContract(Spec):
             word.is_used & (word.rest == rest_of(CONFIG, key, number)) & ~word.as_value().xor()
             for number, word in enumerate(words)
         ]
-        is_right = [hold & (Value.cast(word.owner) == owner) for hold, word in zip(holds, words, strict=True)]
+        parked = [bit & (place.permuted == key) for bit, place in zip(place_is_used, places, strict=True)]
+        entries = [*zip(holds, words, strict=True), *zip(parked, places, strict=True)]
         is_first = ~self.before(m, self.is_running)
-        self.assume(m, (holds[0] & is_right[0] & ~holds[1]) | (holds[1] & is_right[1] & ~holds[0]), given=is_first)
+        self.assume(m, sum((*holds, *parked), start=Const(0, 1)) == 1, given=is_first)
+        for is_there, stored in entries:
+            self.assume(m, Value.cast(stored.owner) == owner, given=is_first & is_there)
 
         # Nobody wipes; the bundle lives. What a placer and a keeper promise of their strobes.
         self.assume(m, ~(wipe["is_running"] | wipe["has_row"] | keeper["wipe_start"] | keeper["do_clear"]))
@@ -206,7 +222,6 @@ class MovesContract(Spec):
         for way_number, hold in enumerate(holds):
             is_there = hold & (row_of(CONFIG, key, way_number) == number)
             self.assume(m, ~is_there, given=clears[way_number])
-        parked = [bit & (place.permuted == key) for bit, place in zip(place_is_used, places, strict=True)]
         is_there = Array(parked)[number]
         self.assume(m, ~is_there & (number < PLACES), given=clears[WAYS])
         self.assume(m, ~self.before(m, clears[WAYS]), given=keeper["do_retry"])
@@ -224,19 +239,15 @@ class MovesContract(Spec):
         found = self.dut.ways[-1].next_found.as_value() | dut.overflow_found.as_value()
         self.promise(m, FOUND, found == Cat(1, owner), given=is_asked)
         self.reach(m, "the key is on the move", hand_moves & (hand.permuted == key))
-        if self._parks:
-            self.reach(m, "the key is parked", place_is_used[0] & (places[0].permuted == key))
-            self.reach(m, "it is tried again", keeper["do_retry"] & (places[0].permuted == key))
-        else:
-            self.reach(m, "the key is in its other row", holds[1] & self._had(m, holds[0]))
+        self.reach(m, "the key is tried again", keeper["do_retry"] & parked[0])
+        self.reach(m, "the key has a row again", holds[1] & self._had(m, parked[0]))
 
         self._tie_mover(m, hand, hand_moves, place_is_used, is_placing, may_write, ends)
         is_moving = hand_moves & (hand.permuted == key)
         kept = placed(self.inside("management", "overflow", "previous"))
         is_kept = self.inside("management", "overflow", "previous_is_used") & (kept.permuted == key)
         for is_there, right in (
-            *((hold, Value.cast(word.owner) == owner) for hold, word in zip(holds, words, strict=True)),
-            *((there, Value.cast(place.owner) == owner) for there, place in zip(parked, places, strict=True)),
+            *((there, Value.cast(stored.owner) == owner) for there, stored in entries),
             (is_moving, Value.cast(hand.owner) == owner),
             (is_kept, Value.cast(kept.owner) == owner),
         ):
@@ -349,14 +360,7 @@ class MovesContract(Spec):
 def moves(component: type | None = None, old: str = "", new: str = "") -> MovesContract:
     """The contract around what moves keys, or around some of which one part has a piece replaced."""
     with short_keys():
-        components = {component.__name__: mutant(component, old, new, KEY_BITS=KEY_BITS)} if component else {}
-        return MovesContract(Homes(components))
-
-
-def parks() -> MovesContract:
-    """The same with chains of one move, so that keys are parked soon."""
-    with short_keys():
-        return MovesContract(Homes({}, replace(CONFIG, hashed=replace(sizes_of(CONFIG), max_moves=1))), parks=True)
+        return MovesContract(homes(component, old, new))
 
 
 FINDS_TWIN = "whoever adds a key that is stored in a row or parked is told so, and whether its owner lives"
@@ -442,21 +446,10 @@ class TwinContract(Spec):
 
 
 def twins(component: type | None = None, old: str = "", new: str = "") -> TwinContract:
-    """The contract around what looks for a key, or around some of which one part has a piece replaced.
-
-    Parked keys survive the reset here: so the places hold anything at first.
-    """
+    """The contract around what looks for a key, or around some of which one part has a piece replaced."""
     with short_keys():
-        any_places = "place_is_used = Signal(sizes.overflow)", "place_is_used = Signal(sizes.overflow, reset_less=True)"
-        components = {
-            "Placer": mutant(Placer, "class Placer(", "class Placer(", SerialPermutation=ShortPermutation),
-            "Overflow": mutant(Overflow, *any_places, KEY_BITS=KEY_BITS),
-        }
-        if component is Placer:
-            components["Placer"] = mutant(Placer, old, new, SerialPermutation=ShortPermutation)
-        elif component:
-            components[component.__name__] = mutant(component, old, new, KEY_BITS=KEY_BITS)
-        return TwinContract(Homes(components))
+        placer = mutant(Placer, "class Placer(", "class Placer(", SerialPermutation=ShortPermutation)
+        return TwinContract(homes(component, old, new, Placer=placer))
 
 
 SPARES = "a sweep clears no row, place or wildcard whose owner lives, unless the row is damaged"
@@ -519,8 +512,8 @@ PROOFS = [
         name="moves",
         spec=moves,
         depth=14,
-        reach_depth=40,
-        broken_depth=30,
+        reach_depth=18,
+        broken_depth=22,
         is_nightly=True,
         broken=(
             broken(
@@ -532,7 +525,6 @@ PROOFS = [
             ),
         ),
     ),
-    Proof(name="parks", spec=parks, depth=14, reach_depth=40, is_nightly=True),
     Proof(
         name="twins",
         spec=twins,
@@ -552,11 +544,11 @@ PROOFS = [
             ),
             broken(
                 twins,
-                "trusts-a-free-row",
+                "forgets-the-rows",
                 FINDS_TWIN,
-                Mover,
-                "with m.Elif(age[Way.READ_LATENCY + 1] & asks & is_twin.any()):",
-                "with m.Elif(age[Way.READ_LATENCY] & asks & is_twin.any()):",
+                Placer,
+                "with m.If(self.has_way_twin | has_place_twin):",
+                "with m.If(has_place_twin):",
             ),
         ),
     ),
