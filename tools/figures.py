@@ -3,7 +3,7 @@
     python tools/figures.py                    everything: hours
     python tools/figures.py walks model        a few minutes
     python tools/figures.py lists tables       walks of every kind of list, fills of the large tables, with their plots
-    python tools/figures.py boards synth       bitstreams, and designs on bare FPGAs
+    python tools/figures.py boards synth       bitstreams, and designs on bare FPGAs (--designs: some of them)
     python tools/figures.py faults             the fault campaign
     python tools/figures.py growth             tables of 1 K to 16 K SAs on a bare FPGA
 
@@ -33,12 +33,15 @@ LISTS_PLOT = PLOTS / "walks.svg"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 BOARDS = ("ulx3s-85f", "icebreaker")
 TABLES = ("large", "huge")
-SYNTH = (
-    ("table", "huge", "LFE5U-85F"),
-    ("walk", "huge", "LFE5U-85F"),
-    ("engine", "huge", "LFE5U-85F"),
-    ("table", "large", "LFE5U-25F"),
-)
+SYNTH: dict[str, tuple[str, ...]] = {
+    "table-huge": ("table", "--preset", "huge"),
+    "table-8192-c32": ("table", "--preset", "huge", "--bundles", "8192", "--context", "32"),
+    "table-large": ("table", "--preset", "large", "--device", "LFE5U-25F"),
+    "walk-huge": ("walk", "--preset", "huge"),
+    "engine-huge": ("engine", "--preset", "huge"),
+}
+"""Designs on a bare FPGA, in the order of the README's table, and what `saoffload synth` is told of them."""
+
 GROWTH = (1024, 2048, 4096, 8192, 16384)
 PARTS = ("walks", "model", "lists", "tables", "boards", "synth", "growth", "faults")
 FAMILIES = ("random", "sequential-spis", "sequential-ipv4", "spread-bits")
@@ -120,13 +123,13 @@ def measure_lists(nodes: int) -> dict[str, Any]:
     return figures
 
 
-def measure_synth(seeds: int, jobs: int) -> list[dict[str, Any]]:
-    """What `saoffload synth` says of the large presets."""
-    options = ["--seeds", str(seeds), "--jobs", str(jobs)]
-    return [
-        run_json("saoffload.sim.cli", "synth", subject, "--preset", name, "--device", device, *options)
-        for subject, name, device in SYNTH
-    ]
+def measure_synth(figures: dict[str, Any], designs: list[str], seeds: int, jobs: int) -> None:
+    """What `saoffload synth` says of these designs, each written down as it is known."""
+    known = figures.setdefault("synth", {})
+    for name in designs:
+        known[name] = run_json("saoffload.sim.cli", "synth", *SYNTH[name], "--seeds", str(seeds), "--jobs", str(jobs))
+        figures["synth"] = known = {design: known[design] for design in SYNTH if design in known}
+        write(figures)
 
 
 def measure_growth() -> dict[str, Any]:
@@ -162,6 +165,7 @@ def main() -> None:
     parser.add_argument("--fills", type=int, default=SEEDS, help="of each family of keys (%(default)s)")
     parser.add_argument("--seeds", type=int, default=2, help="of place and route for synth (%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time (%(default)s)")
+    parser.add_argument("--designs", nargs="*", choices=tuple(SYNTH), default=list(SYNTH), help="of synth alone")
     arguments = parser.parse_args()
     unknown = [part for part in arguments.parts if part not in PARTS]
     if unknown:
@@ -183,7 +187,7 @@ def main() -> None:
             for report in figures[part]:
                 del report["bitstream"]
         elif part == "synth":
-            figures[part] = measure_synth(arguments.seeds, arguments.jobs)
+            measure_synth(figures, arguments.designs, arguments.seeds, arguments.jobs)
         elif part == "faults":
             figures[part] = run_json("saoffload.sim.faults")
         else:

@@ -57,7 +57,7 @@ def table_of(figures: dict[str, Any]) -> str:
         size = f"{board['lut']:,} | {board['ff']:,} | {board['bram']}"
         speed = f"{board['fmax_mhz']:.1f} MHz | {board['clock_mhz']:g} MHz, {'met' if board['met'] else 'missed'}"
         lines.append(f"| `{board['board']}` | `{board['preset']}` | {size} | {speed} | {board['seed']} |")
-    lines += _lines_of_synth(figures.get("synth", []))
+    lines += _lines_of_synth(list(figures.get("synth", {}).values()))
     if "growth" in figures:
         lines += ["", f"![Logic, memory and speed of tables of 1,024 to 16,384 SAs.](docs/{figures['growth']['plot']})"]
     lines += _lines_of_tables(figures.get("tables", []))
@@ -162,14 +162,15 @@ def _lines_of_synth(reports: list[dict[str, Any]]) -> list[str]:
         "The table alone, the walker with its read master, and the whole engine on a bare ECP5, speed grade 6, between",
         "registers (`saoffload synth`):",
         "",
-        "| design | preset | device | SAs | LUT | FF | block RAM | Fmax | seeds |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| design | preset | device | SAs | context | LUT | FF | block RAM | Fmax | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for report in reports:
         size = f"{report['lut']:,} | {report['ff']:,} | {report['bram']}"
         seeds = len(report["fmax_by_seed"])
         lines.append(
-            f"| {report['subject']} | `{report['preset']}` | {report['device']} | {report['bundles']:,} | {size} | "
+            f"| {report['subject']} | `{report['preset']}` | {report['device']} | {report['bundles']:,} | "
+            f"{report['context_width']} bit | {size} | "
             f"{report['fmax_mhz']:.1f} MHz | {seeds}, best {report['seed']} |"
         )
     return lines

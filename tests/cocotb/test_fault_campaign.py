@@ -21,6 +21,8 @@ from saoffload.hdl.walk.fetch import SerialFetch
 from saoffload.sim.faults.campaign import DAY, ENGINES, WHOLE, CampaignError, jobs, run_part
 
 JOBS = list(jobs())
+# Its walker and its table are tried by day as well, each in another engine.
+DAY_JOBS = [job for job in JOBS if job[1] != "serial, hashed"]
 TINY, HASHED = "serial, parallel", "contexts, hashed"
 BROKEN = {
     "errors of the bus are ignored": (
@@ -54,7 +56,7 @@ BROKEN = {
         HASHED,
         Sweep,
         "elaborate",
-        "self.do_audit.eq(audits_left != 0)",
+        "self.do_audit.eq(1)",
         "self.do_audit.eq(0)",
     ),
     "a lookup believes a damaged row": (
@@ -71,13 +73,13 @@ BROKEN = {
 pytestmark = pytest.mark.rtl
 
 
-@pytest.mark.parametrize(("part", "engine"), JOBS, ids=" on ".join)
+@pytest.mark.parametrize(("part", "engine"), DAY_JOBS, ids=[" on ".join(job) for job in DAY_JOBS])
 def test_a_cut_of_the_campaign(part: str, engine: str) -> None:
     assert run_part(part, engine, share=DAY)["cases"] > 0
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("part", "engine"), JOBS, ids=" on ".join)
+@pytest.mark.parametrize(("part", "engine"), JOBS, ids=[" on ".join(job) for job in JOBS])
 def test_the_whole_campaign(part: str, engine: str) -> None:
     row = run_part(part, engine, share=WHOLE)
     print(row)

@@ -4,6 +4,9 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,6 +126,29 @@ def test_build_prints_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert list(json.loads(capsys.readouterr().out)) == fields.split()
     assert run(["build", "icebreaker"]) == 1
     assert "11.5 MHz, clock 12.0 MHz: NOT met" in capsys.readouterr().out
+
+
+def test_what_is_terminated_tidies_up() -> None:
+    code = """
+import time
+from saoffload.sim.cli import app
+
+def work(arguments):
+    try:
+        print("works", flush=True)
+        time.sleep(60)
+    finally:
+        print("tidies up", flush=True)
+
+app.run = work
+app.main()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "works\n"
+        command.send_signal(signal.SIGTERM)
+        assert command.communicate(timeout=30)[0] == "tidies up\n"
+    assert command.returncode == 143
 
 
 def test_help_teaches_without_loading_anything() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.config import EngineConfig
@@ -120,6 +120,9 @@ class DrainContract(Spec):
         distance = (current - oldest)[: len(current)]
         is_new = self.inside("oldest_is_new")
         self.lemma(m, "the ring is not overrun", distance <= RING - 1)
+        self.lemma(m, "closed epochs are counted", distance == self.inside("closed_count"))
+        mark = Const(1) << oldest[: CONFIG.epoch_width]
+        self.lemma(m, "the oldest one is marked", self.inside("is_oldest") == mark[:RING])
         self.lemma(m, "who may close has a place", distance < RING - 1, given=self.inside("can_close"))
         self.lemma(m, "only a closed epoch ends", distance != 0, given=is_new)
         ending = Cat(Array(kind)[oldest[: CONFIG.epoch_width]] for kind in totals)
@@ -238,11 +241,10 @@ class DrainContract(Spec):
         """The tickets of a requester: in order, none ahead of its time, and none left too long."""
         depth = DEPTHS[number]
         name = f"tickets_{number}"
-        queue = name, "tickets"
         oldest, is_new = self.inside("oldest"), self.inside("oldest_is_new")
         has_passed, is_known, age_q = (self.inside(name, part) for part in ("has_passed", "is_known", "age_q"))
-        level = self.inside(*queue, "level")
-        consume, produce = self.inside(*queue, "consume"), self.inside(*queue, "produce")
+        level = self.inside(name, "level")
+        consume, produce = self.inside(name, "read_addresses__0"), self.inside(name, "write_address")
         self.lemma(m, "tickets are counted", level == unanswered)
         self.lemma(m, "tickets have places", (consume < depth) & (produce < depth))
         self.lemma(m, "tickets lie in a ring", (consume + level) % depth == produce)
@@ -269,8 +271,9 @@ class DrainContract(Spec):
         self.lemma(m, "who leaves has passed", (level != 0) & (passed[0] > 0), given=has_passed)
 
     def _ticket(self, number: int, place: Value | int) -> Signal:
-        queue = f"tickets_{number}", "tickets"
-        return self.word(*queue, "storage", address=(self.inside(*queue, "consume") + place) % DEPTHS[number])
+        name = f"tickets_{number}"
+        first = self.inside(name, "read_addresses__0")
+        return self.word(name, "tickets", "memory", address=(first + place) % DEPTHS[number])
 
 
 def drain(old: str = "", new: str = "", *, requester: int = 0, is_timed: bool = False) -> DrainContract:
@@ -353,8 +356,8 @@ PROOFS = [
                 drain_with_tickets,
                 "answers-twice",
                 IN_ORDER,
-                "is_known.eq(tickets.r_rdy & ~has_passed)",
-                "is_known.eq(tickets.r_rdy)",
+                "is_known.eq(level.any() & ~has_passed)",
+                "is_known.eq(level.any())",
             ),
         ),
     ),

@@ -6,7 +6,7 @@ import sys
 # A stand-in for every tool: notes how it was called, and does what the test's plan.json says.
 TOOL = """\
 #!{python}
-import json, pathlib, sys
+import json, os, pathlib, sys, time
 home = pathlib.Path({home!r})
 name = pathlib.Path(sys.argv[0]).name
 arguments = sys.argv[1:]
@@ -18,6 +18,9 @@ with (home / "calls").open("a") as calls:
     calls.write(name + " " + " ".join(arguments) + chr(10))
 if name == "nextpnr":
     seed = arguments[arguments.index("--seed") + 1]
+    if plan.get("nextpnr_hangs"):
+        (home / "pid").write_text(str(os.getpid()))
+        time.sleep(600)
     fmax = plan["fmax"].get(seed)
     if fmax is None:
         sys.exit("Info: placing" + chr(10) + "ERROR: Unable to place cell 'x', no BELs remaining to implement it.")

@@ -1,5 +1,7 @@
 """Measuring designs without a board, around tools that are scripts here; and the harness itself."""
 
+import os
+import time
 from random import Random
 
 import pytest
@@ -209,3 +211,22 @@ def test_impossible_wishes_are_refused(workshop, subject, options, named):
 def test_a_bare_chip_is_the_slowest_that_is_sold():
     chip = bare_chip("LFE5U-25F", clock_hz=100_000_000)
     assert (chip.device, chip.speed) == ("LFE5U-25F", "6")
+
+
+def test_an_interrupted_measurement_leaves_nothing_running(tmp_path, monkeypatch):
+    shop = Workshop(tmp_path)
+    shop.install(monkeypatch)
+    shop.plan(fmax={}, nextpnr_hangs=True)
+    pid = tmp_path / "pid"
+
+    def interrupt(step):
+        if step.text.startswith("place and route"):
+            while not pid.exists() or not pid.read_text():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesize("walk", preset="tiny", seeds=3, out_dir=tmp_path, progress=interrupt)
+    assert shop.calls() == ["yosys", "nextpnr1"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

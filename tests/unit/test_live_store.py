@@ -93,7 +93,7 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                 assert ctx.get(Value.cast(dut.deletes.state)) == (due["deletes"] or FREE), where
             managed = manage_reads.popleft()
             if managed is not None:
-                assert ctx.get(Value.cast(dut.manage_state)) == managed, where
+                assert ctx.get(Value.cast(dut.manage.state)) == managed, where
             is_error = errors.popleft()
             seen["error"] += is_error
             assert ctx.get(dut.has_error) == is_error, where
@@ -108,8 +108,10 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                 asked[name] = model.read(index) if do_read else None
 
             writes = {}
-            for name, probability in (("delete_write", 0.2), ("manage_write", 0.3)):
-                port = getattr(dut, name)
+            for name, port, probability in (
+                ("delete_write", dut.delete_write, 0.2),
+                ("manage_write", dut.manage.write, 0.3),
+            ):
                 write = (random.choice((base, random.randrange(indices))), random_state())
                 do_write = random.random() < probability
                 ctx.set(port.do, do_write)
@@ -118,17 +120,17 @@ def test_random_traffic(bundles: int, seed: int) -> None:
                 writes[name] = write if do_write else None
             is_done = writes["manage_write"] is not None and not did_delete
             seen["waited"] += writes["manage_write"] is not None and not is_done
-            assert ctx.get(dut.manage_write_is_ready) == (not did_delete), where
+            assert ctx.get(dut.manage.write_is_ready) == (not did_delete), where
 
             # Never together with a write of the management.
             index, do_read = random.randrange(indices), random.random() < 0.9 and writes["manage_write"] is None
-            ctx.set(dut.manage_read.do, do_read)
-            ctx.set(dut.manage_read.index, index)
+            ctx.set(dut.manage.read.do, do_read)
+            ctx.set(dut.manage.read.index, index)
             is_free = not did_delete
             answer = model.manage_read(index) if do_read and is_free else None
             seen["taken"] += answer is not None
             seen["delayed read"] += do_read and answer is None
-            assert ctx.get(dut.manage_read_is_ready) == is_free, where
+            assert ctx.get(dut.manage.read_is_ready) == is_free, where
             reads.append(asked)
             manage_reads.append(answer)
             for state, latency in ((asked["deletes"], MEMORY_LATENCY), (answer, STATE_LATENCY)):
@@ -144,11 +146,11 @@ def test_random_traffic(bundles: int, seed: int) -> None:
 
 async def write(ctx: Any, dut: LiveStore, index: int, state: BundleState) -> None:
     """Writes a state and waits until all readers see it."""
-    ctx.set(dut.manage_write.do, 1)
-    ctx.set(dut.manage_write.index, index)
-    ctx.set(dut.manage_write.state, state)
+    ctx.set(dut.manage.write.do, 1)
+    ctx.set(dut.manage.write.index, index)
+    ctx.set(dut.manage.write.state, state)
     await ctx.tick()
-    ctx.set(dut.manage_write.do, 0)
+    ctx.set(dut.manage.write.do, 0)
     await ctx.tick().repeat(STATE_WRITE_DELAY)
 
 

@@ -19,7 +19,7 @@ from .bus_walk import BusWalk
 from .flow import Flow, Step, prepared
 from .harness import Harness, HarnessTop
 from .reports import RoutedDesign
-from .tools import BuildError
+from .tools import BuildError, stop_tools
 
 CLOCKS_MHZ = {"table": 150.0, "walk": 125.0, "engine": 125.0}
 """What can be measured, and the clock that place and route aims for unless told."""
@@ -127,14 +127,20 @@ def synthesize(
         failure: BuildError | None = None
         with ThreadPoolExecutor(jobs) as pool:
             running = {pool.submit(flow.route, tried): tried for tried in candidates}
-            step(f"place and route of {seeds} seeds" if seeds > 1 else "place and route")
-            for done in as_completed(running):
-                try:
-                    routed[running[done]] = done.result()
-                except BuildError as error:
-                    failure = error
-                if len(routed) < seeds:
-                    step(f"place and route, seed {running[done]} is done")
+            try:
+                step(f"place and route of {seeds} seeds" if seeds > 1 else "place and route")
+                for done in as_completed(running):
+                    try:
+                        routed[running[done]] = done.result()
+                    except BuildError as error:
+                        failure = error
+                    if len(routed) < seeds:
+                        step(f"place and route, seed {running[done]} is done")
+            except BaseException:
+                # Whoever interrupts does not wait for the seeds under way, nor for those that were to follow.
+                pool.shutdown(wait=False, cancel_futures=True)
+                stop_tools()
+                raise
         if not routed:
             raise failure or BuildError("no seed was tried")
     except OSError as error:

@@ -50,14 +50,27 @@ class Tool:
         command = [self.find(), *arguments]
         try:
             with log.open("w") as output:
-                code = subprocess.run(
-                    command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
-                ).returncode
+                process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                _running.add(process)
+                try:
+                    code = process.wait()
+                finally:
+                    process.kill()
+                    _running.discard(process)
         except OSError as error:
             raise BuildError(f"{self.task} could not be started: {error}") from None
         if code != 0:
             reason = first_error(log.read_text(errors="replace")) or f"exit code {code}"
             raise BuildError(f"{self.task} failed: {reason} (log: {log}): {cure}")
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def stop_tools() -> None:
+    """Kills the tools that other threads run; to those it is a failure of the tool."""
+    for process in tuple(_running):
+        process.kill()
 
 
 def first_error(log: str) -> str:

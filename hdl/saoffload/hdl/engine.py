@@ -11,7 +11,8 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control.bank import ADDRESS_WIDTH
 from saoffload.hdl.control.control import Control
 from saoffload.hdl.soft_reset import SoftReset
-from saoffload.hdl.table.choice import SaTable, sa_table
+from saoffload.hdl.table.choice import sa_table
+from saoffload.hdl.table.head import SaTable
 from saoffload.hdl.table.signature import TableSignature
 from saoffload.hdl.walk.walk import Walk
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from saoffload.hdl.config import EngineConfig
 
-from .harness.plan import FillPlan
+from .bench_hdl.fill_plan import FillPlan
 from .table_speed import Fill
 
 TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)

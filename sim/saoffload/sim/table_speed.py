@@ -3,7 +3,7 @@
     fills = fill_tables(preset("large"), families=["random"], seeds=[1, 2])
     figures = figures_of(preset("large"), fills)
 
-The measurement is that of ``harness.fill``: the table alone, adds back to back up to the first that is refused, and a
+The measurement is that of ``bench_hdl.fill``: the table alone, adds back to back up to the first that is refused, and a
 lookup of each kind in every clock, each answer of which was checked.
 """
 
@@ -16,10 +16,10 @@ from typing import Any
 
 from saoffload.hdl.config import EngineConfig
 
+from .bench_hdl.fill import FillHarness
+from .bench_hdl.fill_plan import FillPlan
 from .designs import TOP, harness_verilog
 from .fill_study import FAMILIES
-from .harness.fill import FillHarness
-from .harness.plan import FillPlan
 from .model import Bundle, Key, SaTable
 from .runner import Progress, Simulation, build, run
 

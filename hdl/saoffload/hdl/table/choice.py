@@ -3,9 +3,8 @@
 from saoffload.hdl.config import EngineConfig
 
 from .hashed.table import HashedTable
+from .head import SaTable
 from .parallel.table import ParallelTable
-
-SaTable = HashedTable | ParallelTable
 
 
 def sa_table(config: EngineConfig) -> SaTable:

@@ -1,12 +1,12 @@
 """Which lookup answers are still in use: epochs, their counts, and grace periods."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.lut_memory import LutMemory
 
 from .watched_count import WatchedCount
 
@@ -63,21 +63,27 @@ class GraceTickets(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.tickets = tickets = SyncFIFO(width=len(self.current), depth=self._depth)
-        age = (self.oldest - tickets.r_data)[: len(self.current)]
+        # There is a place for each: no one looks whether the queue is full, and only what is there is taken.
+        m.submodules.tickets = tickets = LutMemory(shape=len(self.current), depth=self._depth)
+        level = Signal(range(self._depth + 1))
+        first, behind_last = tickets.read_addresses[0], tickets.write_address
+        age = (self.oldest - tickets.read_data[0])[: len(self.current)]
         # Subtracted in one clock, judged in the next and taken in the third: only then does the next ticket show.
         age_q = Signal.like(age)
         is_known = Signal()
         has_passed = Signal()
         m.d.sync += [
             age_q.eq(age),
-            is_known.eq(tickets.r_rdy & ~has_passed),
+            is_known.eq(level.any() & ~has_passed),
             has_passed.eq(is_known & ~has_passed & (age_q != 0) & ~age_q[-1]),
         ]
+        m.d.sync += level.eq(level + self.graces.valid - has_passed)
+        for is_used, place in ((self.graces.valid, behind_last), (has_passed, first)):
+            with m.If(is_used):
+                m.d.sync += place.eq(Mux(place == self._depth - 1, 0, place + 1))
         m.d.comb += [
-            tickets.w_data.eq(self.current),
-            tickets.w_en.eq(self.graces.valid),
-            tickets.r_en.eq(has_passed),
+            tickets.write_data.eq(self.current),
+            tickets.do_write.eq(self.graces.valid),
             self.grace_answers.valid.eq(has_passed),
         ]
         return m
@@ -136,12 +142,14 @@ class EpochDrain(wiring.Component):
         sequence_bits = max(ring, 2 * (max(self._depths) + 2)).bit_length() + 1
         current = Signal(sequence_bits)
         oldest = Signal(sequence_bits)
+        # Its place in the ring, one bit each: cheaper to choose by than the number.
+        is_oldest = Signal(ring, init=1)
         m.d.comb += self.epoch.eq(current)
 
         empty = []
         for kind in range(self.KINDS):
             is_empty = self._elaborate_counts(m, kind)
-            empty.append(is_empty.bit_select(oldest[: self._config.epoch_width], 1))
+            empty.append((is_empty & is_oldest).any())
 
         # The current epoch closes when a grace period asks for it and the ring has a place; the oldest one ends when
         # it is closed and both kinds are empty.
@@ -150,16 +158,18 @@ class EpochDrain(wiring.Component):
         # Known a clock ahead, so not in the clock after one has closed.
         can_close = Signal(init=1)
         closes = (is_asked | asked) & can_close
+        closed_count = Signal(range(ring))
         m.d.sync += [
-            can_close.eq(((current - oldest)[:sequence_bits] < ring - 1) & ~closes),
+            closed_count.eq(closed_count + closes - self.oldest_is_new),
+            can_close.eq((closed_count < ring - 1) & ~closes),
             is_asked.eq((is_asked | asked) & ~can_close),
         ]
         with m.If(closes):
             m.d.sync += current.eq(current + 1)
-        m.d.comb += self.retire_is_due.eq(oldest != current)
+        m.d.comb += self.retire_is_due.eq(closed_count.any())
         m.d.sync += self.oldest_is_new.eq(self.retire_is_due & Cat(empty).all() & ~self.oldest_is_new)
         with m.If(self.oldest_is_new):
-            m.d.sync += oldest.eq(oldest + 1)
+            m.d.sync += [oldest.eq(oldest + 1), is_oldest.eq(is_oldest.rotate_left(1))]
 
         for number, depth in enumerate(self._depths):
             tickets = GraceTickets(depth=depth, sequence_bits=sequence_bits)
@@ -190,8 +200,9 @@ class EpochDrain(wiring.Component):
             m.submodules[f"count_{kind}_{number}"] = count
             m.d.comb += [
                 removes[number].eq(retired[number] & (answered[number] | ~count.is_watched)),
-                count.does_add.eq(answered[number]),
-                count.does_remove.eq(removes[number]),
+                # One of each changes nothing, and who asks for the count waits for it.
+                count.does_add.eq(answered[number] & ~retired[number]),
+                count.does_remove.eq(retired[number] & ~answered[number] & ~count.is_watched),
             ]
             m.d.sync += was_empty[number].eq(count.is_watched & ~answered[number])
         m.d.comb += [

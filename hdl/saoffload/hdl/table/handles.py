@@ -15,13 +15,17 @@ def generation_of(config: EngineConfig, handle: Value) -> Value:
     return Value.cast(handle[config.index_bits : HANDLE_BITS - 1])
 
 
+def is_in_range(config: EngineConfig, handle: Value) -> Value:
+    """Whether the index that a handle names is below the capacity."""
+    # A power of two needs no comparison: every index is below it.
+    is_power = config.bundles == 1 << config.index_bits
+    return Const(1) if is_power else index_of(config, handle) < config.bundles
+
+
 def is_well_formed(config: EngineConfig, handle: Value) -> Value:
     """Whether a pointer-sized handle could name a bundle: bit 31 set, upper half 0, index below the capacity."""
     upper_half_is_zero = ~handle[HANDLE_BITS:].any()
-    # A power of two needs no comparison: every index is below it.
-    is_power = config.bundles == 1 << config.index_bits
-    is_in_range = Const(1) if is_power else index_of(config, handle) < config.bundles
-    return handle[HANDLE_BITS - 1] & upper_half_is_zero & is_in_range
+    return handle[HANDLE_BITS - 1] & upper_half_is_zero & is_in_range(config, handle)
 
 
 def to_handle(config: EngineConfig, index: Value, generation: Value) -> Value:

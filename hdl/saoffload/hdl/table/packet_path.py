@@ -1,7 +1,5 @@
 """The packet path's side of a table: lookups come in while there is room, answers leave with their epoch."""
 
-from typing import Any
-
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -33,7 +31,8 @@ class PacketPath(wiring.Component):
     ``grace_answers[n]``: of ``COMPLETIONS``, of which ``config.completion_depth`` may be unanswered, and of ``REUSE``,
     one at a time.
 
-    Latency: none from request to lookup, none from lookup to answer; for grace periods see ``EpochDrain``.
+    Latency: none from request to lookup, none from lookup to answer; a retire makes room, or is told to be bad, three
+    clocks later. For grace periods see ``EpochDrain``.
     """
 
     key_requests: stream.Interface
@@ -87,11 +86,11 @@ class PacketPath(wiring.Component):
                 getattr(self, f"{kind}_request_is_waiting").eq(requests.valid & ~limit.has_room),
                 do_request.eq(requests.valid & requests.ready),
                 limit.do_request.eq(do_request),
-                limit.do_retire.eq(drain.did_retire[number]),
                 answers.valid.eq(getattr(self, f"{kind}_did_answer")),
                 answers.payload.epoch.eq(drain.epoch),
                 drain.did_answer[number].eq(answers.valid),
             ]
+            m.d.sync += limit.do_retire.eq(drain.did_retire[number])
             with m.If(answer.hit & ~self.gate_is_closed):
                 m.d.comb += [
                     answers.payload[field].eq(answer[field])
@@ -100,10 +99,10 @@ class PacketPath(wiring.Component):
         m.d.comb += [
             self.key.eq(self.key_requests.payload),
             self.handle.eq(self.handle_requests.payload.handle),
-            self.bad_retire.eq(drain.bad_retire),
             self.retire_is_due.eq(drain.retire_is_due),
             drain.do_forget.eq(self.do_forget),
         ]
+        m.d.sync += self.bad_retire.eq(drain.bad_retire)
         if self._config.watches_retires:
             m.submodules.watch = watch = RetireWatch()
             m.d.comb += [
@@ -116,27 +115,3 @@ class PacketPath(wiring.Component):
             connect(m, flipped(self.graces[requester]), drain.graces[requester])
             connect(m, drain.grace_answers[requester], flipped(self.grace_answers[requester]))
         return m
-
-
-def connect_packet_path(m: Module, path: PacketPath, table: Any, *, key_lookup: Any, handle_lookup: Any) -> None:
-    """Wires ``path`` between the ports of ``table``, which has ``TableSignature``, and its two lookups, which have
-    ``do_request`` with ``key`` or ``handle``, and ``did_answer`` with ``answer``. Grace periods of completions go
-    through; those of the reuse of indices, and the gate, are the table's to wire.
-    """
-    for kind, lookup in zip(KINDS, (key_lookup, handle_lookup), strict=True):
-        for port in (f"{kind}_requests", f"{kind}_retires"):
-            connect(m, flipped(getattr(table, port)), getattr(path, port))
-        connect(m, getattr(path, f"{kind}_answers"), flipped(getattr(table, f"{kind}_answers")))
-        is_waiting = f"{kind}_request_is_waiting"
-        m.d.comb += [
-            getattr(table, is_waiting).eq(getattr(path, is_waiting)),
-            lookup.do_request.eq(getattr(path, f"{kind}_do_request")),
-            getattr(lookup, kind).eq(getattr(path, kind)),
-            getattr(path, f"{kind}_did_answer").eq(lookup.did_answer),
-            getattr(path, f"{kind}_answer").eq(lookup.answer),
-        ]
-    m.d.comb += path.do_forget.eq(table.do_reset)
-    for name in ("bad_retire", "retire_is_due", "retire_age", "retire_is_late"):
-        m.d.comb += getattr(table, name).eq(getattr(path, name))
-    connect(m, flipped(table.graces), path.graces[COMPLETIONS])
-    connect(m, path.grace_answers[COMPLETIONS], flipped(table.grace_answers))

@@ -1,7 +1,10 @@
 """The one signature of every SA table: what the engine and the packet path may ask, and what they are promised."""
 
+from typing import Any
+
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
@@ -10,6 +13,34 @@ from .retire_watch import AGE_BITS
 
 RESET_TO_MISS = 3
 """Clocks after ``do_reset`` from which on every lookup is answered with a miss."""
+
+
+class HostPorts(wiring.Signature):
+    """The part of ``TableSignature`` that a table's keeper serves: adds, flushes, and the end of restore mode."""
+
+    def __init__(self, config: EngineConfig):
+        super().__init__(
+            {
+                "adds": In(stream.Signature(layouts.add_request(config))),
+                "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
+                "flushes": In(stream.Signature(layouts.NOTHING)),
+                "flush_answers": Out(stream.Signature(layouts.flush_answer(config), always_ready=True)),
+                "end_restores": In(stream.Signature(layouts.NOTHING)),
+                "is_ready": Out(1),
+                "is_restoring": Out(1, init=1),
+                "add_is_waiting": Out(1),
+            }
+        )
+
+
+def connect_host_ports(m: Module, config: EngineConfig, outer: Any, inner: Any) -> None:
+    """Lets ``inner`` serve the ``HostPorts`` of ``outer``, of which it is a part."""
+    for name, member in HostPorts(config).members.items():
+        ours, its = getattr(outer, name), getattr(inner, name)
+        if member.is_signature:
+            connect(m, flipped(ours), its)
+        else:
+            m.d.comb += ours.eq(its)
 
 
 class TableSignature(wiring.Signature):
@@ -69,13 +100,9 @@ class TableSignature(wiring.Signature):
                 "handle_requests": In(stream.Signature(layouts.HANDLE_REQUEST)),
                 "handle_answers": Out(stream.Signature(answer, always_ready=True)),
                 "handle_retires": In(stream.Signature(epoch, always_ready=True)),
-                "adds": In(stream.Signature(layouts.add_request(config))),
-                "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
+                **HostPorts(config).members,
                 "deletes": In(stream.Signature(layouts.DELETE_REQUEST, always_ready=True)),
                 "delete_answers": Out(stream.Signature(layouts.DELETE_ANSWER, always_ready=True)),
-                "flushes": In(stream.Signature(layouts.NOTHING)),
-                "flush_answers": Out(stream.Signature(layouts.flush_answer(config), always_ready=True)),
-                "end_restores": In(stream.Signature(layouts.NOTHING)),
                 "graces": In(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "grace_answers": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "seed": In(layouts.SEED_BITS),
@@ -84,9 +111,6 @@ class TableSignature(wiring.Signature):
                 "retire_is_due": Out(1),
                 "retire_age": Out(AGE_BITS),
                 "retire_is_late": Out(1),
-                "is_ready": Out(1),
-                "is_restoring": Out(1),
-                "add_is_waiting": Out(1),
                 "key_request_is_waiting": Out(1),
                 "handle_request_is_waiting": Out(1),
                 "bad_retire": Out(2),

@@ -43,7 +43,8 @@ class WindowTable(wiring.Component):
 
     A write is refused, and changes nothing, if the index names no window, if base, size or bus_base is no multiple of
     8, if base and bus_base differ modulo 4096, if the window would end above 2**64 or above the last bus address, or if
-    ``is_locked`` was 1 in any clock from its first offer to its acceptance, in which it is committed.
+    ``is_locked`` was 1 in any clock from when it is first looked at (with its first offer, or once the answer before is
+    taken) to its acceptance, in which it is committed.
 
     Parameters
     ----------

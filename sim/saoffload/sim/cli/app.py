@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -12,6 +14,7 @@ from .failures import BAD_INPUT, Failure, failure_of
 
 INTERRUPTED = 130
 NO_READER = 141
+TERMINATED = 143
 
 _HELP = """IPsec SA offload in hardware: walk delete lists on the real RTL, compare with the model, build bitstreams.
 
@@ -56,7 +59,8 @@ def _options(
 
 
 def main() -> None:
-    """Runs the command that the arguments name. Never returns."""
+    """Runs the command that the arguments name. Never returns. Terminated, it takes its simulations with it."""
+    signal.signal(signal.SIGTERM, _leave)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -79,6 +83,10 @@ def run(arguments: list[str]) -> int:
             raise
         return _fail(failure)
     return code if isinstance(code, int) else 0
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(TERMINATED)
 
 
 def _fail(failure: Failure) -> int:

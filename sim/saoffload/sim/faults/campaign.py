@@ -21,6 +21,7 @@ def _with(**sizes: Any) -> EngineConfig:
 
 ENGINES: dict[str, EngineConfig] = {
     "serial, parallel": preset("tiny"),
+    "serial, hashed": _with(hashed=HashSizes(ways=4, way_depth=8, wildcards=15)),
     "contexts, parallel": _with(contexts=3),
     "lines, parallel": _with(contexts=3, line_buffers=1, lines=8, id_width=4, data_width=128),
     "contexts, hashed": EngineConfig(
@@ -42,11 +43,11 @@ SHOWS_MEMORIES = frozenset(["contexts, hashed"])
 """Engines whose memories the bench must reach."""
 
 PLAN: dict[str, tuple[str, ...]] = {
-    "reads": ("serial, parallel", "contexts, parallel", "lines, parallel"),
-    "aborts": ("serial, parallel", "contexts, parallel", "lines, parallel"),
-    "resets": ("serial, parallel", "lines, parallel", "contexts, hashed"),
+    "reads": ("serial, parallel", "serial, hashed", "contexts, parallel", "lines, parallel"),
+    "aborts": ("serial, parallel", "serial, hashed", "contexts, parallel", "lines, parallel"),
+    "resets": ("serial, parallel", "serial, hashed", "lines, parallel", "contexts, hashed"),
     "lists": ("serial, parallel", "contexts, parallel", "lines, parallel"),
-    "stuck": ("serial, parallel", "contexts, hashed"),
+    "stuck": ("serial, parallel", "serial, hashed", "contexts, hashed"),
     "flips": ("contexts, hashed",),
 }
 """On which engines each part is tried."""

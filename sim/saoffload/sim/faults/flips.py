@@ -67,13 +67,13 @@ class FlipRig(Rig):
         self.sizes = sizes
         self.spis = _spread_spis(sizes)
         table = dut.engine.table
-        live, wildcards, generations = table.live, table.management.wildcards, table.generations
+        live, wildcards, generations = table.live, table.management.keys.wildcards, table.generations
         self.memories = {
             **{f"way_{way}": getattr(table, f"way_{way}").memory.memory.memory for way in range(sizes.ways)},
             "generations of keys": generations.key_copy.memory.memory.memory,
             "generations of handles": generations.handle_copy.memory.memory.memory,
-            "contexts of keys": table.key_contexts.memory.memory,
-            "contexts of handles": table.handle_contexts.memory.memory,
+            "contexts of keys": table.contexts.key_copy.memory.memory,
+            "contexts of handles": table.contexts.handle_copy.memory.memory,
             "states": live.deletes.memory.memory,
             "live exact keys": live.exact_key.memory.memory,
             "live wildcards": live.wildcard_key.memory.memory,

@@ -8,11 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import HANDLE_BITS, EngineConfig
-from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed
+from saoffload.hdl.table.handles import generation_of, index_of, is_in_range
 
 from .states import BundleState, dead_state, is_live, key_count_of
 from .timing import DELETE_WRITE_DELAY, LIVE_TO_ANSWER, MEMORY_LATENCY, WORD_LATENCY
-from .trees import equal_groups
+from .trees import JOINED_BITS, equal_groups
 
 
 class DeletePipe(wiring.Component):
@@ -69,20 +69,25 @@ class DeletePipe(wiring.Component):
         config = self._config
         verdict = self.REQUEST_TO_WORDS + self.WORDS_TO_VERDICT
 
-        # handles[n] and is_possible[n]: those of the request of n + 1 clocks ago.
+        # handles[n] and is_possible[n]: those of the request of n + 1 clocks ago; the first of the latter is a guess.
         handles = [Signal(HANDLE_BITS, name=f"handle_{clock + 1}", reset_less=True) for clock in range(verdict - 2)]
         indices = [
             Signal(range(config.bundles), name=f"index_{clock + 1}", reset_less=True) for clock in range(self.LATENCY)
         ]
         is_possible = Signal(verdict - 1)
         is_asked = Signal(self.LATENCY)
-        is_well = self.deletes.valid & is_well_formed(config, self.deletes.payload.handle)
+        # The upper half of a handle is looked at in two clocks; its words are read meanwhile, whatever it is.
+        handle = self.deletes.payload.handle
+        lows = range(HANDLE_BITS, len(handle), JOINED_BITS)
+        is_set = Signal(len(lows), reset_less=True)
+        names_handle = is_possible[0] & handles[0][HANDLE_BITS - 1] & ~is_set.any()
         m.d.sync += [
-            handles[0].eq(self.deletes.payload.handle),
+            is_set.eq(Cat(handle[low : low + JOINED_BITS].any() for low in lows)),
+            handles[0].eq(handle),
             *(later.eq(earlier) for earlier, later in pairwise(handles)),
-            indices[0].eq(index_of(config, self.deletes.payload.handle)),
+            indices[0].eq(index_of(config, handle)),
             *(later.eq(earlier) for earlier, later in pairwise(indices)),
-            is_possible.eq(Cat(is_well, is_possible[:-1])),
+            is_possible.eq(Cat(self.deletes.valid & is_in_range(config, handle), names_handle, is_possible[1:-1])),
             is_asked.eq(Cat(self.deletes.valid, is_asked[:-1])),
         ]
         m.d.comb += [

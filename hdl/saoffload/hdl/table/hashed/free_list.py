@@ -7,17 +7,24 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 
+class LinkWrite(wiring.Signature):
+    """A write of the free list to its memory, seen from the list, always taken: the word of ``index`` is ``link``."""
+
+    def __init__(self, config: EngineConfig):
+        super().__init__({"do": Out(1), "index": Out(config.index_bits), "link": Out(config.index_bits)})
+
+
 class FreeList(wiring.Component):
     """A queue of indices, linked through a memory that has a word for each of them.
 
     Parameters: ``config``.
 
     Members: ``is_empty``, ``head``: the longest free. ``do_push`` with ``pushed``: behind all others. ``do_pop`` with
-    ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. To the memory:
-    ``do_write_link``, ``link_address``, ``link``: two clocks after a push.
+    ``next_head``: what the head's word holds, read before somebody else gets the word. ``do_clear``. ``link_write``: to
+    the memory, two clocks after a push.
 
-    Latency: changes show in the second clock. Push and pop not in the same one, and nobody reads a word in the two
-    clocks after a push.
+    Latency: changes show in the second clock. In the two clocks after a push nobody pops or reads a word, nor does
+    anybody push and pop in the same clock.
     """
 
     def __init__(self, config: EngineConfig):
@@ -32,15 +39,14 @@ class FreeList(wiring.Component):
                 "do_pop": In(1),
                 "next_head": In(index),
                 "do_clear": In(1),
-                "do_write_link": Out(1),
-                "link_address": Out(index),
-                "link": Out(index),
+                "link_write": Out(LinkWrite(config)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         tail = Signal.like(self.head)
+        is_last = Signal()
         # Whether something happens is known late in its clock.
         does_push = Signal()
         does_pop = Signal()
@@ -51,18 +57,19 @@ class FreeList(wiring.Component):
             does_pop.eq(self.do_pop),
             pushed.eq(self.pushed),
             next_head.eq(self.next_head),
+            is_last.eq(self.head == tail),
         ]
         m.d.sync += [
-            self.do_write_link.eq(does_push & ~self.is_empty),
-            self.link_address.eq(tail),
-            self.link.eq(pushed),
+            self.link_write.do.eq(does_push & ~self.is_empty),
+            self.link_write.index.eq(tail),
+            self.link_write.link.eq(pushed),
         ]
         with m.If(does_push):
             m.d.sync += [tail.eq(pushed), self.is_empty.eq(0)]
             with m.If(self.is_empty):
                 m.d.sync += self.head.eq(pushed)
         with m.Elif(does_pop):
-            m.d.sync += [self.head.eq(next_head), self.is_empty.eq(self.head == tail)]
+            m.d.sync += [self.head.eq(next_head), self.is_empty.eq(is_last)]
         with m.If(self.do_clear):
             m.d.sync += self.is_empty.eq(1)
         return m

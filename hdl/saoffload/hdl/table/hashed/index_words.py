@@ -57,10 +57,14 @@ class IndexWords(wiring.Component):
         m.d.sync += [is_asked.eq(is_asked << 1), is_fetched.eq(is_fetched << 1)]
         with m.FSM():
             with m.State("IDLE"), m.If(self.do_start):
-                m.d.sync += [self.are_known.eq(0), self.is_in_use.eq(0), self.must_wait.eq(0)]
+                m.d.sync += [
+                    self.are_known.eq(0),
+                    self.is_in_use.eq(0),
+                    self.must_wait.eq(0),
+                    self.do_ask.eq(self.is_restoring),
+                ]
                 m.next = "READ"
                 with m.If(self.is_restoring):
-                    m.d.sync += self.do_ask.eq(1)
                     m.next = "ASK"
             with m.State("ASK"):
                 with m.If(self.do_ask & self.ask_is_taken):

@@ -2,22 +2,22 @@
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.signature import HostPorts
+
+from .closure import Closure
 
 NOT_READY = layouts.ADD_ANSWER.const({"result": layouts.AddResult.NOT_READY, "handle": 0})
 
 ADDS_PER_STEP = 32
 """Adds after which the sweep gets a turn although nothing is dead: it looks for damaged rows as well."""
 
-FLUSH_SETTLE = 3
-"""Clocks after which a delete that was judged before the flush has been counted and written."""
-
 
 class Keeper(wiring.Component):
-    """Runs the reset wipe, flushes, adds, sweeps and the release of indices, so that no two of them meet.
+    """Runs adds, sweeps and the release of indices, so that no two of them meet, nor the wipe of a reset or a flush.
 
     A *pass* brings deleted bundles back: a sweep over all keys that begins after their death, a grace period that
     begins after the sweep, and a walk over all indices that frees those that died before the pass began. Passes go
@@ -26,7 +26,7 @@ class Keeper(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: the management streams and state of ``TableSignature``. ``gate_is_closed``: lookups are answered with
+    Members: ``HostPorts``. ``gate_is_closed``: lookups are answered with
     misses; ``deletes_are_closed``: deletes find nothing. ``wipe_start``, ``wipe_is_done``, ``wipes_generations``;
     ``do_clear``: what is counted, parked or strung together is forgotten. ``add_*``, ``step_*``, ``walk_*``: strobes
     to and from ``Add``, ``Sweep`` and ``IndexWalk``; ``mover_is_idle``, ``do_retry``: try to put the parked key that
@@ -41,16 +41,9 @@ class Keeper(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "adds": In(stream.Signature(layouts.add_request(config))),
-                "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
-                "flushes": In(stream.Signature(layouts.NOTHING)),
-                "flush_answers": Out(stream.Signature(layouts.flush_answer(config), always_ready=True)),
-                "end_restores": In(stream.Signature(layouts.NOTHING)),
+                **HostPorts(config).members,
                 "graces": Out(stream.Signature(layouts.NOTHING, always_ready=True)),
                 "grace_answers": In(stream.Signature(layouts.NOTHING, always_ready=True)),
-                "is_ready": Out(1),
-                "is_restoring": Out(1, init=1),
-                "add_is_waiting": Out(1),
                 "gate_is_closed": Out(1, init=1),
                 "deletes_are_closed": Out(1, init=1),
                 "is_draining": Out(1, init=1),
@@ -89,14 +82,15 @@ class Keeper(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        m.submodules.closure = closure = Closure(self._config)
+        self._wire_closure(m, closure)
         is_blocked = Signal()
         # The pass: what it has still to do.
         pass_is_new = Signal(init=1)
         pass_has_dead = Signal()
         must_drain = Signal()
         must_free = Signal()
-        forgets_graces = Signal()
-        with m.If(self._elaborate_graces(m, must_drain, forgets_graces)):
+        with m.If(self._elaborate_graces(m, must_drain, closure.flush_is_over)):
             m.d.sync += [must_drain.eq(0), must_free.eq(1)]
 
         # An add that has to wait is tried again when something has changed that it may wait for.
@@ -104,7 +98,9 @@ class Keeper(wiring.Component):
         m.d.sync += has_changed.eq(
             self.grace_answers.valid | self.pass_is_done | self.walk_did_push | self.walk_is_done
         )
-        with m.If(has_changed):
+        with m.If(self.add_must_wait):
+            m.d.sync += [self.add_is_waiting.eq(1), is_blocked.eq(1)]
+        with m.Elif(has_changed):
             m.d.sync += is_blocked.eq(0)
         adds_since_step = Signal(range(ADDS_PER_STEP + 1))
         did_add = Signal()
@@ -112,7 +108,6 @@ class Keeper(wiring.Component):
             m.d.sync += adds_since_step.eq(adds_since_step + 1)
         step_is_due = Signal()
         m.d.sync += step_is_due.eq((adds_since_step == ADDS_PER_STEP) | ((adds_since_step != 0) & self.has_dead))
-        can_add = self.adds.valid & ~is_blocked & ~step_is_due
 
         # A parked key may find a row again once the sweep has cleared some.
         has_cleared = Signal(2)
@@ -120,7 +115,9 @@ class Keeper(wiring.Component):
         m.d.sync += [row_was_cleared.eq(self.row_is_cleared), self.may_retry.eq(has_cleared.any())]
         with m.If(row_was_cleared):
             m.d.sync += has_cleared[0].eq(1)
+        m.d.comb += self.do_retry.eq(self.place_is_stuck & self.may_retry)
 
+        # What is offered to the host hangs on registers alone.
         is_refusing = Signal()
         is_answering = Signal()
         m.d.comb += [
@@ -128,142 +125,133 @@ class Keeper(wiring.Component):
             self.add_answers.payload.eq(self.add_answer),
             self.adds.ready.eq(self.add_answers.valid & self.add_answers.ready),
             self.add_answer_is_taken.eq(is_answering & self.add_answers.ready),
-            # A bundle that appears is answered before the flush is taken, so that each was added before or after it.
-            self.flushes.ready.eq(self.is_ready & ~self.is_flushing & (~self.add_holds_flush | is_answering)),
+            closure.add_is_offered.eq(is_answering),
         ]
         m.d.sync += did_add.eq(self.add_answer_is_taken)
         with m.If(is_refusing):
             m.d.comb += self.add_answers.payload.eq(NOT_READY)
-        takes_flush = self.flushes.valid & self.flushes.ready
-        with m.If(self.flushes.valid & self.is_ready):
-            m.d.sync += self.gate_is_closed.eq(1)
-        with m.If(takes_flush):
-            m.d.sync += self.is_flushing.eq(1)
+            with m.If(self.add_answers.ready):
+                m.d.sync += is_refusing.eq(0)
+        with m.Elif(self.adds.valid & ~self.is_ready):
+            m.d.sync += is_refusing.eq(1)
+        can_add = self.adds.valid & ~is_refusing & ~is_blocked & ~step_is_due
 
         # The free list is built once restore mode has ended; until then, freed indices are not strung to it.
         must_link = Signal()
+        has_ended = Signal()
         may_end_restore = Signal()
         m.d.comb += [
             may_end_restore.eq(~self.gate_is_closed & (~self.adds.valid | self.adds.ready)),
-            self.end_restores.ready.eq(may_end_restore | takes_flush | ~self.is_ready),
-            self.may_push.eq(~self.is_restoring & (self.is_linking | ~must_link)),
+            self.end_restores.ready.eq(may_end_restore | closure.do_take | ~self.is_ready),
+            self.may_push.eq(~self.is_restoring & ~has_ended & (self.is_linking | ~must_link)),
         ]
-        with m.If(self.end_restores.valid & may_end_restore & self.is_ready & self.is_restoring):
-            m.d.sync += [self.is_restoring.eq(0), must_link.eq(1), is_blocked.eq(0)]
+        ends_restore = self.end_restores.valid & may_end_restore & self.is_ready & self.is_restoring
+        m.d.sync += has_ended.eq(ends_restore)
+        with m.If(ends_restore):
+            m.d.sync += self.is_restoring.eq(0)
+        with m.If(has_ended):
+            m.d.sync += [must_link.eq(1), is_blocked.eq(0)]
 
-        # Many hang on these two, so they come from registers, a clock later.
-        m.d.sync += [self.wipe_start.eq(0), self.do_clear.eq(0)]
-        removed = self.flush_answers.payload.deleted
-        pause = Signal(range(FLUSH_SETTLE + 1))
+        # What comes of a job, in whatever state: it is under way alone.
+        walk_restarts = Signal()
+        m.d.comb += self.walk_restart.eq(walk_restarts | closure.wipe_start)
+        with m.If(self.pass_is_done):
+            m.d.sync += [has_cleared.eq(has_cleared << 1), pass_is_new.eq(1)]
+            # A sweep that began before the drain did is not the pass's own.
+            with m.If(~pass_is_new & pass_has_dead):
+                m.d.sync += must_drain.eq(1)
+        with m.If(self.walk_is_done):
+            with m.If(self.is_linking):
+                m.d.sync += [self.is_linking.eq(0), must_link.eq(0)]
+            with m.Else():
+                m.d.sync += must_free.eq(0)
+        # The walk that frees the dead of the last pass knows them by its parity.
+        with m.If(self.step_restart):
+            m.d.sync += [
+                self.sweep_parity.eq(~self.sweep_parity),
+                pass_has_dead.eq(self.has_dead),
+                pass_is_new.eq(0),
+            ]
+
+        # What starts a job is a register, set as its job is chosen, and tells all that was chosen with it.
+        m.d.sync += [
+            closure.jobs_are_over.eq(0),
+            self.add_start.eq(0),
+            self.step_start.eq(0),
+            self.step_restart.eq(0),
+            self.walk_start.eq(0),
+            walk_restarts.eq(0),
+        ]
         with m.FSM():
-            with m.State("RESET"):
-                m.d.sync += [self.wipe_start.eq(1), self.do_clear.eq(1)]
-                m.next = "RESET_WIPE"
-            with m.State("RESET_WIPE"):
-                with m.If(self.wipe_is_done):
-                    m.d.sync += [self.gate_is_closed.eq(0), self.deletes_are_closed.eq(0)]
-                    m.d.sync += [self.is_ready.eq(1), self.wipes_generations.eq(0)]
-                    m.next = "IDLE"
-                with m.Elif(self.adds.valid):
-                    m.next = "REFUSE"
-            # The wipe goes on meanwhile and may end here.
-            with m.State("REFUSE"):
-                m.d.comb += is_refusing.eq(1)
-                with m.If(self.wipe_is_done):
-                    m.d.sync += [self.gate_is_closed.eq(0), self.deletes_are_closed.eq(0)]
-                    m.d.sync += [self.is_ready.eq(1), self.wipes_generations.eq(0)]
-                with m.If(self.adds.ready):
-                    m.next = "RESET_WIPE"
-                    with m.If(self.is_ready | self.wipe_is_done):
-                        m.next = "IDLE"
-
             with m.State("IDLE"):
-                with m.If(self.is_flushing):
-                    with m.If(self.mover_is_idle):
-                        m.d.sync += [self.deletes_are_closed.eq(1), pause.eq(FLUSH_SETTLE)]
-                        m.next = "FLUSH"
-                with m.Elif(can_add):
-                    m.next = "START_ADD"
-                with m.Elif(self.mover_is_idle):
-                    m.next = "START_STEP"
-                    with m.If(must_link | must_free):
-                        m.next = "START_WALK"
-            # What starts a job hangs on the state alone.
+                m.d.sync += closure.jobs_are_over.eq(closure.jobs_must_wait & self.mover_is_idle)
+                with m.If(~closure.jobs_must_wait):
+                    with m.If(can_add):
+                        m.d.sync += self.add_start.eq(1)
+                        m.next = "START_ADD"
+                    with m.Elif(self.mover_is_idle):
+                        m.d.sync += adds_since_step.eq(0)
+                        with m.If(must_link | must_free):
+                            m.d.sync += [
+                                self.walk_start.eq(1),
+                                walk_restarts.eq(must_link & ~self.is_linking),
+                                self.is_linking.eq(must_link),
+                            ]
+                            m.next = "START_WALK"
+                        with m.Else():
+                            m.d.sync += [self.step_start.eq(1), self.step_restart.eq(pass_is_new & ~must_drain)]
+                            m.next = "START_STEP"
             with m.State("START_ADD"):
-                m.d.comb += self.add_start.eq(1)
                 m.next = "ADD"
-            with m.State("START_WALK"):
-                m.d.comb += [self.walk_start.eq(1), self.walk_restart.eq(must_link & ~self.is_linking)]
-                m.d.sync += [self.is_linking.eq(must_link), adds_since_step.eq(0)]
-                m.next = "WALK"
-            with m.State("START_STEP"):
-                m.d.comb += self.step_start.eq(1)
-                m.d.sync += adds_since_step.eq(0)
-                # The walk that frees the dead of the last pass knows them by its parity.
-                with m.If(pass_is_new & ~must_drain & ~must_free):
-                    m.d.comb += self.step_restart.eq(1)
-                    m.d.sync += [
-                        self.sweep_parity.eq(~self.sweep_parity),
-                        pass_has_dead.eq(self.has_dead),
-                        pass_is_new.eq(0),
-                    ]
-                m.next = "STEP"
-
-            with m.State("STEP"):
-                with m.If(self.place_is_stuck & self.may_retry):
-                    m.d.comb += self.do_retry.eq(1)
-                with m.If(self.pass_is_done):
-                    m.d.sync += [has_cleared.eq(has_cleared << 1), pass_is_new.eq(1)]
-                    # A sweep that began before the drain did is not the pass's own.
-                    with m.If(~pass_is_new & pass_has_dead):
-                        m.d.sync += must_drain.eq(1)
-                with m.If(self.step_is_idle):
-                    m.next = "IDLE"
-            with m.State("WALK"):
-                with m.If(self.walk_is_done):
-                    with m.If(self.is_linking):
-                        m.d.sync += [self.is_linking.eq(0), must_link.eq(0)]
-                    with m.Else():
-                        m.d.sync += must_free.eq(0)
-                with m.If(self.walk_is_idle):
-                    m.next = "IDLE"
-
             with m.State("ADD"), m.If(self.add_is_done):
-                with m.If(self.add_must_wait):
-                    m.d.sync += [self.add_is_waiting.eq(1), is_blocked.eq(1)]
-                    m.next = "IDLE"
-                with m.Else():
-                    m.next = "ANSWER"
-            # A state of its own, so that whoever waits for the answer hangs on a register.
-            with m.State("ANSWER"):
-                m.d.comb += is_answering.eq(1)
-                with m.If(self.add_answers.ready):
-                    m.d.sync += self.add_is_waiting.eq(0)
-                    m.next = "IDLE"
-
-            with m.State("FLUSH"):
-                m.d.sync += [pause.eq(pause - 1), removed.eq(self.live_bundles)]
-                with m.If(pause == 0):
-                    m.d.comb += self.walk_restart.eq(1)
-                    m.d.sync += [self.wipe_start.eq(1), self.do_clear.eq(1)]
-                    m.next = "FLUSH_WIPE"
-            with m.State("FLUSH_WIPE"), m.If(self.wipe_is_done):
-                m.d.comb += [self.flush_answers.valid.eq(1), forgets_graces.eq(1)]
-                m.d.sync += [
-                    self.gate_is_closed.eq(0),
-                    self.deletes_are_closed.eq(0),
-                    self.is_restoring.eq(1),
-                    self.is_draining.eq(1),
-                    self.is_linking.eq(0),
-                    self.is_flushing.eq(0),
-                    must_link.eq(0),
-                    is_blocked.eq(0),
-                    pass_is_new.eq(1),
-                    must_free.eq(0),
-                    must_drain.eq(0),
-                ]
                 m.next = "IDLE"
+                with m.If(~self.add_must_wait):
+                    m.d.sync += is_answering.eq(1)
+                    m.next = "ANSWER"
+            with m.State("ANSWER"), m.If(self.add_answers.ready):
+                m.d.sync += [is_answering.eq(0), self.add_is_waiting.eq(0)]
+                m.next = "IDLE"
+
+            with m.State("START_STEP"):
+                m.next = "STEP"
+            with m.State("STEP"), m.If(self.step_is_idle):
+                m.next = "IDLE"
+            with m.State("START_WALK"):
+                m.next = "WALK"
+            with m.State("WALK"), m.If(self.walk_is_idle):
+                m.next = "IDLE"
+
+        with m.If(closure.flush_is_over):
+            m.d.sync += [
+                self.is_restoring.eq(1),
+                self.is_draining.eq(1),
+                self.is_linking.eq(0),
+                must_link.eq(0),
+                is_blocked.eq(0),
+                pass_is_new.eq(1),
+                must_free.eq(0),
+                must_drain.eq(0),
+            ]
         return m
+
+    def _wire_closure(self, m: Module, closure: Closure) -> None:
+        connect(m, flipped(self.flushes), closure.flushes)
+        connect(m, closure.flush_answers, flipped(self.flush_answers))
+        m.d.comb += [
+            closure.live_bundles.eq(self.live_bundles),
+            closure.add_holds_flush.eq(self.add_holds_flush),
+            closure.wipe_is_done.eq(self.wipe_is_done),
+            self.do_clear.eq(closure.wipe_start),
+        ]
+        for name in (
+            "is_ready",
+            "is_flushing",
+            "gate_is_closed",
+            "deletes_are_closed",
+            "wipe_start",
+            "wipes_generations",
+        ):
+            m.d.comb += getattr(self, name).eq(getattr(closure, name))
 
     def _elaborate_graces(self, m: Module, must_drain: Signal, forgets: Signal) -> Value:
         """One grace period at a time, for the pass, for the flush before, or both. Returns: the pass has had its."""

@@ -39,6 +39,25 @@ class StateWrite(wiring.Signature):
         super().__init__({"do": Out(1), "index": Out(config.index_bits), "state": Out(BundleState)})
 
 
+class LiveManagement(wiring.Signature):
+    """How the management reaches the live store, seen from the management; never a write and a read in one clock.
+
+    ``write``, held until ``write_is_ready``. ``read.do`` with ``read.index``, held until ``read_is_ready``; ``state``
+    ``STATE_LATENCY`` clocks after that: the stored code, be it one or not. It sees every write taken before it.
+    """
+
+    def __init__(self, config: EngineConfig):
+        super().__init__(
+            {
+                "write": Out(StateWrite(config)),
+                "write_is_ready": In(1),
+                "read": Out(wiring.Signature({"do": Out(1), "index": Out(config.index_bits)})),
+                "read_is_ready": In(1),
+                "state": In(BundleState),
+            }
+        )
+
+
 class LiveStore(wiring.Component):
     """Holds the state of every index, and tells three lookups and the deletes, each in every clock, what is live.
 
@@ -57,12 +76,8 @@ class LiveStore(wiring.Component):
 
     Members, readers: ``exact_key``, ``wildcard_key``, ``handle`` (``LiveReader``), ``deletes`` (``StateReader``).
 
-    Members, writes: ``delete_write`` is always taken; ``manage_write`` when ``manage_write_is_ready``, that is, if
-    there was no ``delete_write`` in the clock before; hold it until then.
-
-    Members, management, never in one clock with a ``manage_write``: ``manage_read.do`` with ``manage_read.index``, held
-    until ``manage_read_is_ready``; ``manage_state`` ``STATE_LATENCY`` clocks after that: the stored code, be it one or
-    not. It sees every write taken before it.
+    Members, writes: ``delete_write`` is always taken; ``manage`` (``LiveManagement``) if there was no ``delete_write``
+    in the clock before.
 
     ``has_error``: strobe, two clocks after the answer to a read that met bits which are no code; a collision is no
     error. A read of the management looks at what all four memories hold of the index.
@@ -79,11 +94,7 @@ class LiveStore(wiring.Component):
                 "handle": In(LiveReader(config)),
                 "deletes": In(StateReader(config)),
                 "delete_write": In(StateWrite(config)),
-                "manage_write": In(StateWrite(config)),
-                "manage_write_is_ready": Out(1),
-                "manage_read": In(wiring.Signature({"do": Out(1), "index": Out(config.index_bits)})),
-                "manage_read_is_ready": Out(1),
-                "manage_state": Out(BundleState),
+                "manage": In(LiveManagement(config)),
                 "has_error": Out(1),
             }
         )
@@ -98,7 +109,7 @@ class LiveStore(wiring.Component):
         }
         errors = []
         is_read = Signal(STATE_LATENCY)
-        m.d.sync += is_read.eq(Cat(self.manage_read.do & self.manage_read_is_ready, is_read[:-1]))
+        m.d.sync += is_read.eq(Cat(self.manage.read.do & self.manage.read_is_ready, is_read[:-1]))
         for name, is_set in bits.items():
             memory, does_answer = self._elaborate_reader(m, name, Mux(is_set, LIVE, NOT_LIVE), index_q, do_write_q)
             m.d.comb += [
@@ -115,7 +126,7 @@ class LiveStore(wiring.Component):
             self.deletes.state.eq(Mux(does_answer, memory.a_data, BundleState.FREE.value)),
             self.deletes.is_live.eq(does_answer & is_live(memory.a_data)),
             memory.b_address.eq(index_q),
-            self.manage_state.eq(memory.b_data),
+            self.manage.state.eq(memory.b_data),
         ]
         errors.append(does_answer & ~is_known(memory.a_data))
         errors.append(is_read[-1] & ~is_known(memory.b_data))
@@ -135,23 +146,23 @@ class LiveStore(wiring.Component):
         does_delete = Signal(2)
         does_manage = Signal()
         deleted, managed = (
-            Value.cast(Cat(write.index, write.state)) for write in (self.delete_write, self.manage_write)
+            Value.cast(Cat(write.index, write.state)) for write in (self.delete_write, self.manage.write)
         )
         deleted_q, deleted_qq, managed_q = (
             Signal(len(deleted), name=name, reset_less=True) for name in ("deleted_q", "deleted_qq", "managed_q")
         )
         read_q = Signal(self._config.index_bits, reset_less=True)
         m.d.comb += [
-            self.manage_write_is_ready.eq(~does_delete[0]),
-            self.manage_read_is_ready.eq(~does_delete[0]),
+            self.manage.write_is_ready.eq(~does_delete[0]),
+            self.manage.read_is_ready.eq(~does_delete[0]),
         ]
         m.d.sync += [
             does_delete.eq(Cat(self.delete_write.do, does_delete[0])),
-            does_manage.eq(self.manage_write.do & self.manage_write_is_ready),
+            does_manage.eq(self.manage.write.do & self.manage.write_is_ready),
             deleted_q.eq(deleted),
             deleted_qq.eq(deleted_q),
             managed_q.eq(managed),
-            read_q.eq(self.manage_read.index),
+            read_q.eq(self.manage.read.index),
             do_write_q.eq(does_delete[1] | does_manage),
             Cat(index_q, code_q).eq(Mux(does_delete[1], deleted_qq, managed_q)),
         ]

@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 
 from .entry import sizes_of
+from .states import is_live
+from .states_port import StateQuestion
 from .timing import STATE_LATENCY
 from .trees import equal_groups
 from .way import Way
@@ -25,12 +27,13 @@ class Mover(wiring.Component):
     Parameters: ``config``.
 
     Members: ``do_read``: look at the rows of the hand; 10 clocks later ``is_chosen``, with ``has_twin``: a row holds
-    the hand's key already. ``do_write`` writes and goes on; ``will_give``, in the clock after it, tells whether a
-    key stood in the chosen row. In place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move``
-    instead of ``do_read``: the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
-    ``has_pending``/``pending_index``: a bundle that is being added; it is not dead. To ways, overflow and live store:
-    what their docstrings say. ``is_loading``: what is given comes into the hand; ``do_load``: and is on the move.
-    ``moved``: strobe, one per displaced key. ``was_damaged``: strobe; a row was read that had the wrong parity.
+    the hand's key already. ``do_write`` writes and goes on; ``will_give``, in the clock after it, tells whether a key
+    stood in the chosen row. In place of a twin nothing is displaced. ``do_cancel`` does nothing. ``do_move`` instead of
+    ``do_read``: the hand is a moving key, written without being asked. ``is_idle``: the chain has ended.
+    ``has_pending``/``pending_index``: a bundle that is being added; it is not dead. ``question``: to the live store. To
+    ways and overflow: what their docstrings say. ``is_loading``: what is given comes into the hand; ``do_load``: and is
+    on the move. ``moved``: strobe, one per displaced key. ``was_damaged``: strobe; a row was read that had the wrong
+    parity.
 
     Latency: 8 clocks per move. There must be an unused place when ``do_write`` or ``do_move`` is given.
     """
@@ -64,9 +67,7 @@ class Mover(wiring.Component):
                 "do_keep": Out(1),
                 "do_drop": Out(1),
                 "do_park": Out(1),
-                "do_check": Out(1),
-                "check_is_taken": In(1),
-                "check_is_live": In(1),
+                "question": Out(StateQuestion(config)),
                 "moved": Out(1),
                 "was_damaged": Out(1),
             }
@@ -84,7 +85,9 @@ class Mover(wiring.Component):
         must_check = Signal()
         is_choosing = Signal()
         is_checking = Signal(STATE_LATENCY)
+        # What becomes of the hand's key, known with the answer: one of three.
         is_checked = Signal()
+        ends = Signal()
         is_dead = Signal()
         # In place of a twin nothing is kept: a lookup that met the twin, and behind the ways the kept key, would join
         # two owners into the number of a third. Both bits stand long before the row is written.
@@ -98,16 +101,17 @@ class Mover(wiring.Component):
         ]
 
         # The hand's bundle is looked up while its rows are read. One that is being added is not live yet.
-        m.d.comb += self.do_check.eq(must_check)
-        m.d.sync += is_checking.eq(Cat(must_check & self.check_is_taken, is_checking[:-1]))
-        with m.If(self.check_is_taken):
+        m.d.comb += [self.question.do.eq(must_check), self.question.index.eq(self.hand_index)]
+        m.d.sync += is_checking.eq(Cat(must_check & self.question.is_taken, is_checking[:-1]))
+        with m.If(self.question.is_taken):
             m.d.sync += must_check.eq(0)
         groups = equal_groups(self.hand_index, self.pending_index)
         is_same = Signal(len(groups), reset_less=True)
         is_pending = Signal()
         m.d.sync += [is_same.eq(groups), is_pending.eq(self.has_pending & is_same.all())]
         with m.If(is_checking[-1]):
-            m.d.sync += [is_checked.eq(1), is_dead.eq(~self.check_is_live & ~is_pending)]
+            is_dead_now = ~is_live(self.question.state.as_value()) & ~is_pending
+            m.d.sync += [is_checked.eq(1), is_dead.eq(is_dead_now), ends.eq(is_dead_now | is_exhausted)]
 
         # What the rows hold comes from all over the table, so it is registered before it is chosen from.
         is_free = Signal(ways)
@@ -134,8 +138,10 @@ class Mover(wiring.Component):
             self.do_load.eq(self.is_loading & goes_on),
             self.moved.eq(self.do_load),
         ]
-        with m.If(self.is_loading & ~goes_on):
-            m.d.comb += self.do_drop.eq(1)
+        # The hand holds still for a clock after a chain has ended in it, so its dead key may go in that one.
+        drops = Signal()
+        m.d.sync += drops.eq(0)
+        m.d.comb += self.do_drop.eq(drops | (self.is_loading & ~goes_on))
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [
@@ -165,13 +171,9 @@ class Mover(wiring.Component):
                         m.d.sync += self.is_idle.eq(1)
                         m.next = "IDLE"
                 with m.Elif(is_checked):
-                    with m.If(is_dead):
-                        m.d.comb += self.do_drop.eq(1)
-                        m.d.sync += self.is_idle.eq(1)
-                        m.next = "IDLE"
-                    with m.Elif(is_exhausted):
-                        m.d.comb += self.do_park.eq(1)
-                        m.d.sync += self.is_idle.eq(1)
+                    with m.If(ends):
+                        m.d.comb += self.do_park.eq(~is_dead)
+                        m.d.sync += [drops.eq(is_dead), self.is_idle.eq(1)]
                         m.next = "IDLE"
                     with m.Else():
                         m.next = "WRITE"

@@ -103,10 +103,11 @@ class Overflow(wiring.Component):
         lowest_free = ~place_is_used & (place_is_used + 1)[: sizes.overflow]
         place_number = Signal.like(self.place_number)
         is_chosen = Signal(sizes.overflow)
-        m.d.sync += place_number.eq(self.place_number)
+        parks_to = Signal(sizes.overflow)
+        m.d.sync += [place_number.eq(self.place_number), parks_to.eq(Mux(self.do_park, lowest_free, 0))]
         m.d.comb += is_chosen.eq((1 << place_number)[: sizes.overflow])
         for number, place in enumerate(places):
-            with m.If(does_park & lowest_free[number]):
+            with m.If(parks_to[number]):
                 m.d.sync += [place.eq(hand), place_is_used[number].eq(1)]
             with m.Elif(is_chosen[number] & does_write_place):
                 m.d.sync += place.owner.eq(written_owner)

@@ -9,6 +9,8 @@ from saoffload.hdl.config import EngineConfig
 
 from .entry import owner_layout, placed_layout, sizes_of
 from .permutation import SEED_BITS, SerialPermutation
+from .states import is_live
+from .states_port import StateQuestion
 from .timing import STATE_LATENCY
 from .wildcards import NAME, name_of
 
@@ -19,16 +21,39 @@ OWNER_LATENCY = 2
 """Clocks from knowing the twin's row or place, and having named it, to its owner."""
 
 
+class Placement(wiring.Signature):
+    """How an add looks up and writes one key, seen from the add.
+
+    ``do_check``, and from the next clock on ``key``, ``key_is_wildcard`` and ``owner``, all held until written or
+    cancelled; ``is_checked``: until ``do_write`` or ``do_cancel``, with ``is_wildcard``, ``has_twin`` (a bundle, dead
+    or alive, has this key stored) and ``has_live_twin``.
+    """
+
+    def __init__(self, config: EngineConfig):
+        super().__init__(
+            {
+                "do_check": Out(1),
+                "key": Out(layouts.KEY),
+                "key_is_wildcard": Out(1),
+                "owner": Out(owner_layout(config)),
+                "is_checked": In(1),
+                "is_wildcard": In(1),
+                "has_twin": In(1),
+                "has_live_twin": In(1),
+                "do_write": Out(1),
+                "do_cancel": Out(1),
+            }
+        )
+
+
 class Placer(wiring.Component):
     """Looks one key up wherever it could be stored, dead or alive, and writes it: over a dead twin where it stands, or
     into a free entry, or by displacing another key.
 
     Parameters: ``config``.
 
-    Members: ``seed``; ``do_check``, and from the next clock on ``key``, ``key_is_wildcard`` and ``owner``, all held
-    until written or cancelled; ``is_checked``: until ``do_write`` or ``do_cancel``, with ``is_wildcard``, ``has_twin``
-    (a bundle, dead or alive, has this key stored) and ``has_live_twin``. ``is_idle``. To mover, overflow, wildcards and
-    live store: what their docstrings say.
+    Members: ``seed``; ``placement``; ``question``: to the live store. To mover, overflow and wildcards: what their
+    docstrings say.
 
     Latency: about 20 clocks for an exact key once the mover is idle, ``wildcards + 11`` for a wildcard; ``do_write``
     takes one.
@@ -40,17 +65,8 @@ class Placer(wiring.Component):
         super().__init__(
             {
                 "seed": In(SEED_BITS),
-                "do_check": In(1),
-                "key": In(layouts.KEY),
-                "key_is_wildcard": In(1),
-                "owner": In(owner_layout(config)),
-                "is_idle": Out(1),
-                "is_checked": Out(1),
-                "is_wildcard": Out(1),
-                "has_twin": Out(1),
-                "has_live_twin": Out(1),
-                "do_write": In(1),
-                "do_cancel": In(1),
+                "placement": In(Placement(config)),
+                "question": Out(StateQuestion(config)),
                 # Mover and overflow.
                 "mover_is_idle": In(1),
                 "loaded": Out(placed_layout(config)),
@@ -72,16 +88,12 @@ class Placer(wiring.Component):
                 "has_wildcard_twin": In(1),
                 "wildcard_owner": In(owner_layout(config)),
                 "do_write_wildcard": Out(1),
-                # Live states.
-                "do_ask": Out(1),
-                "ask_index": Out(range(config.bundles)),
-                "ask_is_taken": In(1),
-                "ask_is_live": In(1),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        placement, question = self.placement, self.question
         m.submodules.permutation = permutation = SerialPermutation(rounds=sizes_of(self._config).rounds)
         cursor = Signal(range(self._places + PLACE_LATENCY + 1))
         last_place = self._places - 1 + PLACE_LATENCY
@@ -98,11 +110,11 @@ class Placer(wiring.Component):
         do_permute = permutation.do_start
         m.d.comb += [
             permutation.seed.eq(self.seed),
-            permutation.key.eq(self.key),
+            permutation.key.eq(placement.key),
             self.loaded.permuted.eq(permutation.permuted),
-            self.loaded.owner.eq(self.owner),
-            self.name.eq(name_of(self.key)),
-            self.ask_index.eq(twin_index),
+            self.loaded.owner.eq(placement.owner),
+            self.name.eq(name_of(placement.key)),
+            question.index.eq(twin_index),
             self.place_number.eq(Mux(has_place_twin, twin_place, cursor)),
         ]
         m.d.sync += [
@@ -116,31 +128,32 @@ class Placer(wiring.Component):
         ]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.is_idle.eq(1)
                 m.d.sync += [
-                    self.has_twin.eq(0),
-                    self.has_live_twin.eq(0),
+                    placement.has_twin.eq(0),
+                    placement.has_live_twin.eq(0),
                     has_place_twin.eq(0),
                     cursor.eq(0),
                     is_permuted.eq(0),
                     may_load.eq(0),
                 ]
-                with m.If(self.do_check):
+                with m.If(placement.do_check):
                     m.d.sync += do_permute.eq(1)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.sync += self.is_wildcard.eq(self.key_is_wildcard)
+                m.d.sync += placement.is_wildcard.eq(placement.key_is_wildcard)
                 m.next = "LOAD"
-                with m.If(self.key_is_wildcard):
+                with m.If(placement.key_is_wildcard):
                     m.d.comb += self.do_scan.eq(1)
                     m.next = "SCAN"
 
             with m.State("SCAN"), m.If(self.scan_is_done):
-                m.d.sync += [twin_index.eq(self.wildcard_owner.index), self.has_twin.eq(self.has_wildcard_twin)]
+                m.d.sync += [twin_index.eq(self.wildcard_owner.index), placement.has_twin.eq(self.has_wildcard_twin)]
                 m.next = "CHECKED"
                 with m.If(self.has_wildcard_twin):
-                    m.d.sync += self.do_ask.eq(1)
+                    m.d.sync += question.do.eq(1)
                     m.next = "ASK"
+                with m.Else():
+                    m.d.sync += placement.is_checked.eq(1)
 
             # A chain of the key before may still be in the hand.
             with m.State("LOAD"), m.If(may_load):
@@ -160,32 +173,38 @@ class Placer(wiring.Component):
                     m.next = "CHECKED"
                     with m.If(self.has_way_twin | has_place_twin):
                         m.next = "OWNER"
+                    with m.Else():
+                        m.d.sync += placement.is_checked.eq(1)
             # The rows' twin, or the place chosen again, needs a clock or two to show.
             with m.State("OWNER"), m.If(is_named[-1]):
                 m.d.sync += [
-                    self.has_twin.eq(1),
+                    placement.has_twin.eq(1),
                     twin_index.eq(Mux(has_place_twin, self.place_owner.index, self.given_owner.index)),
-                    self.do_ask.eq(1),
+                    question.do.eq(1),
                 ]
                 m.next = "ASK"
             with m.State("ASK"):
-                with m.If(self.do_ask & self.ask_is_taken):
-                    m.d.sync += [self.do_ask.eq(0), is_asked[0].eq(1)]
+                with m.If(question.do & question.is_taken):
+                    m.d.sync += [question.do.eq(0), is_asked[0].eq(1)]
                 with m.If(is_asked[-1]):
-                    m.d.sync += self.has_live_twin.eq(self.ask_is_live)
+                    m.d.sync += [
+                        placement.has_live_twin.eq(is_live(question.state.as_value())),
+                        placement.is_checked.eq(1),
+                    ]
                     m.next = "CHECKED"
 
             with m.State("CHECKED"):
-                m.d.comb += self.is_checked.eq(1)
-                with m.If(self.do_write):
+                with m.If(placement.do_write | placement.do_cancel):
+                    m.d.sync += placement.is_checked.eq(0)
+                with m.If(placement.do_write):
                     m.d.comb += [
-                        self.do_write_wildcard.eq(self.is_wildcard),
-                        self.do_write_place.eq(~self.is_wildcard & has_place_twin),
-                        self.do_cancel_way.eq(~self.is_wildcard & has_place_twin),
-                        self.do_write_way.eq(~self.is_wildcard & ~has_place_twin),
+                        self.do_write_wildcard.eq(placement.is_wildcard),
+                        self.do_write_place.eq(~placement.is_wildcard & has_place_twin),
+                        self.do_cancel_way.eq(~placement.is_wildcard & has_place_twin),
+                        self.do_write_way.eq(~placement.is_wildcard & ~has_place_twin),
                     ]
                     m.next = "IDLE"
-                with m.Elif(self.do_cancel):
-                    m.d.comb += self.do_cancel_way.eq(~self.is_wildcard)
+                with m.Elif(placement.do_cancel):
+                    m.d.comb += self.do_cancel_way.eq(~placement.is_wildcard)
                     m.next = "IDLE"
         return m

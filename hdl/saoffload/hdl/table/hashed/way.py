@@ -18,8 +18,8 @@ class WayManagement(wiring.Signature):
     held, ``is_free`` and ``owner`` are valid from the 4th clock on, ``is_damaged`` (its parity is wrong) from the 6th,
     and ``is_twin`` (the row holds the key of the hand, undamaged) from the 7th. ``do_write`` writes the hand, used,
     into the row that is being read, and with ``do_clear``, which goes with ``reads_row``, clears it; the memory is
-    written in the clock after that (``Way.WRITE_DELAY``). ``do_give`` puts what is read on ``given`` in the next clock;
-    without it ``given`` is zero. Whether it was damaged is known with that clock.
+    written in the clock after that (``Way.WRITE_DELAY``). ``given`` is what is read, a clock after ``owner``; whether
+    that was damaged is known with it.
     """
 
     def __init__(self, config: EngineConfig):
@@ -30,7 +30,6 @@ class WayManagement(wiring.Signature):
                 "reads_row": Out(1),
                 "do_write": Out(1),
                 "do_clear": Out(1),
-                "do_give": Out(1),
                 "is_free": In(1),
                 "owner": In(owner_layout(config)),
                 "is_twin": In(1),
@@ -202,11 +201,8 @@ class Way(wiring.Component):
             is_like_hand.eq(all_equal.all() & was_used),
             port.is_twin.eq(is_like_hand & ~port.is_damaged),
         ]
-        with m.If(port.do_give):
-            m.d.sync += [
-                port.given.is_used.eq(is_used),
-                port.given.owner.eq(port.owner),
-                port.given.permuted.eq(join(config, row, stored.rest, self._number)),
-            ]
-        with m.Else():
-            m.d.sync += port.given.eq(0)
+        m.d.sync += [
+            port.given.is_used.eq(is_used),
+            port.given.owner.eq(port.owner),
+            port.given.permuted.eq(join(config, row, stored.rest, self._number)),
+        ]

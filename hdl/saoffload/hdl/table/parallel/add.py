@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.add_ports import AddPorts
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed, to_handle
 
 from .match import is_storable, is_supported, to_stored
@@ -14,23 +15,17 @@ from .timing import KEY_MATCH_TO_LIVE, LIVE_TO_ANSWER
 
 
 class Add(wiring.Component):
-    """Adds one bundle, all or nothing, or says why not, or that room will come: then it is to be tried again.
+    """Adds one bundle. The promise is that of ``AddPorts``.
 
-    The result is the first that applies, in the order of ``layouts.AddResult``. Nothing is written before it is sure to
-    be OK. The bundle becomes live when every lookup that judged its entries before they were written has ended.
-
-    While a flush is under way nothing becomes live and no answer begins: what was written is wiped, and the add is to
-    be tried again.
+    Nothing is written before it is sure to be OK. The bundle becomes live when every lookup that judged its entries
+    before they were written has ended. While a flush is under way, what was written is wiped.
 
     Parameters: ``config``.
 
-    Members: ``do_start`` with ``request`` (constant until it is done); ``is_done``: for one clock with ``must_wait``,
-    or with ``answer`` until ``answer_is_taken``. ``is_restoring``. ``is_flushing``: never begins while
-    ``is_appearing``, the ``LIVE_TO_ANSWER`` + 1 clocks between the last look at it and an answer OK.
-    From the life cycle: ``live``, ``live_bundles``,
-    ``live_keys``, ``free_is_known``, ``free_index``, ``query_index``/``is_taken``; to it ``do_commit``,
-    ``commit_index``, ``commit_key_count``. ``used_limit``: entries at or above it are unused; ``used_limit_after``
-    with ``do_commit``. ``store``.
+    Members: ``AddPorts``, of which ``is_flushing`` never begins while ``is_appearing``, the ``LIVE_TO_ANSWER`` + 1
+    clocks between the last look at it and an answer OK. From the life cycle: ``live``, ``free_is_known``,
+    ``free_index``, ``query_index``/``is_taken``; to it ``do_commit``, ``commit_index``. ``used_limit``: entries at or
+    above it are unused; ``used_limit_after`` with ``do_commit``. ``store``.
 
     Latency: at most ``used_limit + 16`` clocks, and the entries' write times, twice if they are wiped.
     """
@@ -40,25 +35,15 @@ class Add(wiring.Component):
         index = range(config.bundles)
         super().__init__(
             {
-                "do_start": In(1),
-                "request": In(layouts.add_request(config)),
-                "is_done": Out(1),
-                "must_wait": Out(1),
-                "answer_is_taken": In(1),
-                "answer": Out(layouts.ADD_ANSWER),
-                "is_restoring": In(1),
-                "is_flushing": In(1),
+                **AddPorts(config).members,
                 "is_appearing": Out(1),
                 "live": In(config.bundles),
-                "live_bundles": In(range(config.bundles + 1)),
-                "live_keys": In(range(config.keys + 1)),
                 "free_is_known": In(1),
                 "free_index": In(index),
                 "query_index": Out(index),
                 "is_taken": In(1),
                 "do_commit": Out(1),
                 "commit_index": Out(index),
-                "commit_key_count": Out(range(3)),
                 "used_limit": In(range(config.keys + 1)),
                 "used_limit_after": Out(range(config.keys + 1)),
                 "store": Out(ManagementSignature(config)),

@@ -1,11 +1,12 @@
 """The keeper: one management job at a time, and the order between them."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.table.signature import HostPorts
 
 from .add import Add
 from .records import ManagementSignature
@@ -24,7 +25,7 @@ class Keeper(wiring.Component):
 
     Parameters: ``config``.
 
-    Members: the management streams and state of ``TableSignature``; ``gate_is_closed``: lookup answers are misses; to
+    Members: ``HostPorts``; ``gate_is_closed``: lookup answers are misses; to
     the life cycle: ``do_flush``, ``do_begin_scrub``, ``do_end_scrub`` and what ``Add`` needs; ``store``.
     ``do_delete``: a bundle is being deleted in this clock (not the flush's, then).
 
@@ -37,14 +38,7 @@ class Keeper(wiring.Component):
         index = range(config.bundles)
         super().__init__(
             {
-                "adds": In(stream.Signature(layouts.add_request(config))),
-                "add_answers": Out(stream.Signature(layouts.ADD_ANSWER)),
-                "flushes": In(stream.Signature(layouts.NOTHING)),
-                "flush_answers": Out(stream.Signature(layouts.flush_answer(config), always_ready=True)),
-                "end_restores": In(stream.Signature(layouts.NOTHING)),
-                "is_ready": Out(1),
-                "is_restoring": Out(1, init=1),
-                "add_is_waiting": Out(1),
+                **HostPorts(config).members,
                 "gate_is_closed": Out(1),
                 "do_delete": In(1),
                 "live": In(config.bundles),

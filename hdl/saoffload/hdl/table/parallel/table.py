@@ -1,13 +1,10 @@
 """The parallel CAM: every key in registers beside its own comparator. For small tables; wiring only."""
 
 from amaranth.hdl import Module, Mux, ResetInserter
-from amaranth.lib import wiring
-from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.memory import SharedMemory
-from saoffload.hdl.table.packet_path import REUSE, PacketPath, connect_packet_path
-from saoffload.hdl.table.signature import TableSignature
+from saoffload.hdl.table.head import SaTable
 
 from .block_match import BlockMatchArray
 from .delete_pipe import DeletePipe
@@ -22,7 +19,7 @@ DELETE = 2
 """The reader of the record memory that is neither kind of lookup."""
 
 
-class ParallelTable(wiring.Component):
+class ParallelTable(SaTable):
     """An SA table whose keys are all compared at once. The promise is that of ``TableSignature``.
 
     Parameters: ``config``: ``bundles`` indices, ``keys`` comparators.
@@ -34,23 +31,12 @@ class ParallelTable(wiring.Component):
     """
 
     def __init__(self, config: EngineConfig):
-        self._config = config
-        super().__init__(TableSignature(config))
-
-    @property
-    def key_latency(self) -> int:
-        """Clocks from a key lookup's request to its answer."""
-        return KeyLookup.LATENCY
-
-    @property
-    def handle_latency(self) -> int:
-        """Clocks from a handle lookup's request to its answer."""
-        return HandleLookup.LATENCY
-
-    @property
-    def delete_latency(self) -> int:
-        """Clocks from a delete to its answer."""
-        return DeletePipe.LATENCY
+        super().__init__(
+            config,
+            key_latency=KeyLookup.LATENCY,
+            handle_latency=HandleLookup.LATENCY,
+            delete_latency=DeletePipe.LATENCY,
+        )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -72,13 +58,18 @@ class ParallelTable(wiring.Component):
         m.submodules.lifecycle = begins_anew(lifecycle)
         m.submodules.keeper = begins_anew(keeper)
         m.submodules.delete_pipe = begins_anew(delete_pipe)
-        m.submodules.packet_path = path = PacketPath(config)
         m.submodules.key_lookup = key_lookup = KeyLookup(config)
         m.submodules.handle_lookup = handle_lookup = HandleLookup(config)
 
-        connect_packet_path(m, path, self, key_lookup=key_lookup, handle_lookup=handle_lookup)
+        self._elaborate_head(
+            m,
+            key_lookup=key_lookup,
+            handle_lookup=handle_lookup,
+            delete_pipe=delete_pipe,
+            keeper=keeper,
+            reuse=lifecycle,
+        )
         m.d.comb += [
-            path.gate_is_closed.eq(keeper.gate_is_closed),
             key_lookup.live.eq(lifecycle.live),
             handle_lookup.live.eq(lifecycle.live),
         ]
@@ -149,14 +140,6 @@ class ParallelTable(wiring.Component):
                 ]
 
         # Life and death of bundles.
-        connect(m, flipped(self.deletes), delete_pipe.deletes)
-        connect(m, delete_pipe.delete_answers, flipped(self.delete_answers))
-        connect(m, lifecycle.graces, path.graces[REUSE])
-        connect(m, path.grace_answers[REUSE], lifecycle.grace_answers)
-        for port in ("adds", "flushes", "end_restores"):
-            connect(m, flipped(getattr(self, port)), getattr(keeper, port))
-        for port in ("add_answers", "flush_answers"):
-            connect(m, getattr(keeper, port), flipped(getattr(self, port)))
         m.d.comb += [
             delete_pipe.live.eq(lifecycle.live),
             keeper.do_delete.eq(delete_pipe.do_delete),
@@ -189,7 +172,6 @@ class ParallelTable(wiring.Component):
                     "is_taken",
                 )
             ),
-            *(getattr(self, name).eq(getattr(keeper, name)) for name in ("is_ready", "is_restoring", "add_is_waiting")),
             self.live_bundles.eq(lifecycle.live_bundles),
             self.live_keys.eq(lifecycle.live_keys),
         ]

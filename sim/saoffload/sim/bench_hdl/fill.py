@@ -11,9 +11,9 @@ from saoffload.hdl.layouts import AddResult
 from saoffload.hdl.table.choice import sa_table
 from saoffload.hdl.table.hashed.mover import Mover
 
-from .events import AddRecord, EventCounts, Events
-from .lookups import CheckedLookups
-from .plan import FillPlan
+from .fill_events import AddRecord, EventCounts, Events
+from .fill_lookups import CheckedLookups
+from .fill_plan import FillPlan
 
 DRAIN_CLOCKS = 128
 """Clocks after the last lookup in which all of them are answered."""

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.layouts import AddResult
 
-from .plan import FillPlan
+from .fill_plan import FillPlan
 
 CLOCK_BITS = 32
 COUNT_BITS = 24

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 
-from .plan import FillPlan
+from .fill_plan import FillPlan
 
 IN_FLIGHT = 128
 """Lookups of a kind that can be unanswered."""

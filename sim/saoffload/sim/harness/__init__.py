@@ -1,1 +1,0 @@
-"""Hardware around a part of the engine that exercises it without waking Python: for measurements, not for silicon."""
