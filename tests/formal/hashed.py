@@ -39,7 +39,8 @@ class StoredState:
 
     def __init__(self, spec: Spec, m: Module, store: LiveStore, index: Value, kept: Value):
         deletes = store.delete_write.do & (store.delete_write.index == index)
-        manages = store.manage_write.do & store.manage_write_is_ready & (store.manage_write.index == index)
+        change = store.manage.write
+        manages = change.do & store.manage.write_is_ready & (change.index == index)
         self.word = Signal(4, name="stored_state", reset_less=True)
         self.kept = kept
         spec.assume(m, self.word == kept, given=~spec.before(m, spec.is_running))
@@ -49,7 +50,7 @@ class StoredState:
             self.dies.append(spec.before(m, self.dies[-1]))
             dead = spec.before(m, dead)
         managed = ago(spec, m, Value.cast(manages), STATE_WRITE_DELAY)
-        state = ago(spec, m, Value.cast(store.manage_write.state), STATE_WRITE_DELAY)
+        state = ago(spec, m, Value.cast(change.state), STATE_WRITE_DELAY)
         self.is_managed = managed
         self.is_written = self.dies[-1] | managed
         with m.If(self.dies[-1]):

@@ -13,6 +13,7 @@ from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.config import HANDLE_BITS
 from saoffload.hdl.table.hashed.add import Add
+from saoffload.hdl.table.hashed.closure import Closure
 from saoffload.hdl.table.hashed.counts import BundleCounts
 from saoffload.hdl.table.hashed.free_list import FreeList
 from saoffload.hdl.table.hashed.index_walk import IndexWalk
@@ -36,8 +37,9 @@ class FreeListContract(Spec):
         level = Signal(range(BUNDLES + 1))
         is_listed = Signal(BUNDLES)
         links = Array(Signal(range(BUNDLES), name=f"link_{index}") for index in range(BUNDLES))
-        with m.If(dut.do_write_link):
-            m.d.sync += links[dut.link_address].eq(dut.link)
+        write = dut.link_write
+        with m.If(write.do):
+            m.d.sync += links[write.index].eq(write.link)
         did_push, did_pop = self.before(m, dut.do_push), self.before(m, dut.do_pop)
         pushed = self.before(m, dut.pushed)
         with m.If(did_push):
@@ -55,7 +57,7 @@ class FreeListContract(Spec):
 
         self.assume(m, ~dut.do_pop & (dut.pushed < BUNDLES), given=dut.do_push)
         self.assume(m, ~is_listed.bit_select(dut.pushed, 1), given=dut.do_push)
-        # The word of the head was read when nothing was on the way to it, and nothing has come since.
+        # Who pops read the head's word when nothing was on the way to it, and nothing has come since.
         is_quiet = Signal(2)
         m.d.sync += is_quiet.eq(Cat(~dut.do_push & ~dut.do_pop, is_quiet[0]))
         self.assume(m, ~dut.is_empty & is_quiet.all(), given=dut.do_pop)
@@ -73,6 +75,7 @@ class FreeListContract(Spec):
         self.lemma(m, "what is pushed is a clock late", self.inside("pushed") == pushed, given=did_push)
         self.lemma(m, "one change at a time", ~(did_push & did_pop))
         self.lemma(m, "who leaves was there", level != 0, given=did_pop)
+        self.lemma(m, "it knows the last", self.inside("is_last") == (level == 1), given=did_pop)
         next_head = self.inside("next_head")
         self.lemma(m, "the next is known", (next_head == order[1]) | (level == 1), given=did_pop)
         self.lemma(m, "nobody is in twice", level + did_push <= BUNDLES)
@@ -81,11 +84,11 @@ class FreeListContract(Spec):
             self.lemma(m, "members are indices", order[place] < BUNDLES, given=is_member)
             if place:
                 is_linked = links[order[place - 1]] == order[place]
-                is_coming = dut.do_write_link & (dut.link_address == order[place - 1]) & (dut.link == order[place])
+                is_coming = write.do & (write.index == order[place - 1]) & (write.link == order[place])
                 self.lemma(
                     m,
                     "members are linked",
-                    Mux(dut.do_write_link & (dut.link_address == order[place - 1]), is_coming, is_linked),
+                    Mux(write.do & (write.index == order[place - 1]), is_coming, is_linked),
                     given=is_member,
                 )
                 for other in range(place):
@@ -162,30 +165,38 @@ class KeeperContract(Spec):
         self._watch_death(m, walks=walks)
         self._watch_list(m, walks=walks, wipes=wipes)
 
+        self._tie_closure(m, wipes=wipes)
         (at,) = self.states()
         self.lemma(m, "it is in a state", Cat(at.values()).any())
         self.lemma(m, "it waits for the step", at["STEP"], given=steps)
         self.lemma(m, "it waits for the walk", at["WALK"], given=walks)
         self.lemma(m, "it waits for the add", (at["ADD"] | at["ANSWER"]) == adds)
+        for name in ("add", "step", "walk"):
+            starts_job = getattr(dut, f"{name}_start")
+            self.lemma(m, "it starts in one state", starts_job == at[f"START_{name.upper()}"])
+        self.lemma(m, "it answers in one", self.inside("is_answering") == at["ANSWER"])
         self.lemma(m, "an answer stands", is_answered, given=at["ANSWER"])
-        waits_for_wipe = wipes | dut.wipe_start
-        self.lemma(
-            m, "it wipes in two states", at["FLUSH_WIPE"] | at["RESET_WIPE"] | at["REFUSE"], given=waits_for_wipe
-        )
-        self.lemma(m, "a flush wipes", waits_for_wipe, given=at["FLUSH_WIPE"])
-        self.lemma(m, "a reset wipes", waits_for_wipe, given=at["RESET_WIPE"])
-        self.lemma(m, "a reset wipes on", waits_for_wipe | dut.is_ready, given=at["REFUSE"])
-        self.lemma(m, "a wipe is started once", ~wipes, given=dut.wipe_start)
-        resets = at["RESET"] | at["RESET_WIPE"]
-        self.lemma(m, "it is ready later", ~dut.is_ready, given=resets)
-        self.lemma(m, "it is ready then", dut.is_ready, given=~resets & ~at["REFUSE"])
-        is_closed = resets | (at["REFUSE"] & ~dut.is_ready) | at["FLUSH"] | at["FLUSH_WIPE"]
-        self.lemma(m, "deletes are closed", dut.deletes_are_closed == is_closed)
-        self.lemma(m, "no flush before ready", ~dut.is_flushing, given=~dut.is_ready)
-        self.lemma(m, "a flush closes the gate", dut.gate_is_closed, given=dut.is_flushing)
-        self.lemma(m, "it flushes", dut.is_flushing, given=at["FLUSH"] | at["FLUSH_WIPE"])
+        self.lemma(m, "jobs are over", at["IDLE"], given=self.inside("jobs_are_over"))
         self.lemma(m, "a grace period is under way", self.inside("is_asked") == (is_asked | dut.graces.valid))
         self.lemma(m, "one grace period", ~is_asked, given=dut.graces.valid)
+
+    def _tie_closure(self, m: Module, *, wipes: Signal) -> None:
+        dut = self.dut
+        (at,) = self.states()
+        (closes,) = self.states("closure")
+        is_wiped, must_wait = self.inside("closure", "is_wiped"), self.inside("closure", "jobs_must_wait")
+        self.lemma(m, "it closes in a state", Cat(closes.values()).any())
+        self.lemma(m, "it wipes in one state", closes["WIPE"] == (wipes | dut.wipe_start))
+        self.lemma(m, "a wipe is started once", ~wipes, given=dut.wipe_start)
+        self.lemma(m, "it opens then", closes["OPEN"], given=is_wiped)
+        self.lemma(m, "a flush settles", dut.is_flushing, given=closes["SETTLE"])
+        is_amid = closes["WIPE"] | is_wiped
+        self.lemma(m, "it is ready later", dut.is_ready == (dut.is_flushing | ~(closes["RESET"] | is_amid)))
+        self.lemma(m, "deletes are closed", dut.deletes_are_closed == (closes["RESET"] | closes["SETTLE"] | is_amid))
+        self.lemma(m, "no flush before ready", ~dut.is_flushing, given=closes["RESET"])
+        self.lemma(m, "a flush closes the gate", dut.gate_is_closed, given=dut.is_flushing)
+        self.lemma(m, "jobs wait", must_wait == (dut.is_flushing | ~dut.is_ready))
+        self.lemma(m, "none is under way then", at["IDLE"], given=dut.deletes_are_closed)
 
     def _job(self, m: Module, starts: Signal, name: str) -> Signal:
         """A job that ends when it likes. ``_ends``: in this clock."""
@@ -233,7 +244,7 @@ class KeeperContract(Spec):
         serves_pass, is_asked = self.inside("serves_pass"), self.inside("is_asked")
         is_old = (phase != 0) & (parity != dut.sweep_parity)
         self.lemma(m, "the phases are six", phase < 6)
-        self.lemma(m, "a wipe leaves no dead", phase == 0, given=self.state("fsm", "FLUSH_WIPE") & ~dut.wipe_start)
+        self.lemma(m, "a wipe leaves no dead", phase == 0, given=self._is_wiping() & ~dut.wipe_start)
         self.lemma(
             m, "a pass ends before it is drained", is_new & ~(must_drain & must_free), given=must_drain | must_free
         )
@@ -245,7 +256,11 @@ class KeeperContract(Spec):
         self.lemma(
             m, "it waits for a grace period of its own", dut.graces.valid, given=is_old & (phase == 3) & is_served
         )
-        self.lemma(m, "who walks to free must", must_free, given=self.state("fsm", "WALK") & ~dut.is_linking & walks)
+        self.lemma(m, "who walks to free must", must_free, given=(dut.walk_start | walks) & ~dut.is_linking)
+
+    def _is_wiping(self) -> Value:
+        """From the start of a wipe to the clock before all is open."""
+        return self.state("closure", "fsm", "WIPE") | self.inside("closure", "is_wiped")
 
     def _watch_list(self, m: Module, *, walks: Signal, wipes: Signal) -> None:
         dut = self.dut
@@ -261,19 +276,32 @@ class KeeperContract(Spec):
         self.promise(m, LINKED_ONCE, dut.is_linking == (built == 1), given=walks)
         self.promise(m, LISTS_ALL, dut.may_push == (built != 0), given=walks)
         self.promise(m, LINKED_ONCE, built == 0, given=dut.is_restoring)
-        must_link, at_wipe = self.inside("must_link"), self.state("fsm", "FLUSH_WIPE")
+        must_link, has_ended = self.inside("must_link"), self.inside("has_ended")
+        is_wiping = self._is_wiping() & dut.is_flushing
         self.lemma(m, "the list has three states", built < 3)
-        self.lemma(m, "it links while it must", must_link, given=built == 1)
+        begins = dut.walk_start & dut.walk_restart
+        links = (built == 1) | begins
+        self.lemma(m, "it links while it must", must_link, given=links)
         self.lemma(m, "it must no more", ~must_link, given=built == 2)
-        self.lemma(m, "it restores or must link", dut.is_restoring != must_link, given=(built == 0) & ~at_wipe)
+        is_one = dut.is_restoring + has_ended + must_link == 1
+        self.lemma(m, "it restores or must link", is_one, given=(built == 0) & ~is_wiping)
+        self.lemma(m, "it ends to restore before it builds", built == 0, given=has_ended)
+        is_open = self.state("closure", "fsm", "OPEN") & ~self._is_wiping()
+        self.lemma(m, "it ends to restore while open", is_open & ~dut.is_restoring & ~must_link, given=has_ended)
         self.lemma(m, "who restores must not link", ~must_link, given=dut.is_restoring)
-        self.lemma(m, "it links", dut.is_linking == (built == 1), given=~at_wipe)
+        self.lemma(m, "it links", dut.is_linking == links, given=~is_wiping)
         self.lemma(m, "a wipe ends it", built == 0, given=wipes)
 
 
 def keeper(old: str = "", new: str = "") -> KeeperContract:
     """The contract around the keeper, or around one of which a piece is replaced."""
     return KeeperContract((mutant(Keeper, old, new) if old else Keeper)(CONFIG))
+
+
+def closure(old: str, new: str) -> KeeperContract:
+    """The contract around a keeper of whose closure a piece is replaced."""
+    name = "class Keeper("
+    return KeeperContract(mutant(Keeper, name, name, Closure=mutant(Closure, old, new))(CONFIG))
 
 
 HAS_DEAD = "while a bundle is dead it is told, from the clock after its death on"
@@ -328,11 +356,11 @@ class Walked(Elaboratable):
         m.submodules.walk = walk = self.walk
         m.submodules.store = store = self.store
         m.d.comb += [
-            store.manage_read.do.eq(walk.do_check),
-            store.manage_read.index.eq(walk.check_index),
-            walk.check_is_taken.eq(walk.do_check & store.manage_read_is_ready),
-            walk.check_state.eq(store.manage_state),
-            walk.free_is_written.eq(store.manage_write_is_ready),
+            store.manage.read.do.eq(walk.question.do),
+            store.manage.read.index.eq(walk.question.index),
+            walk.question.is_taken.eq(walk.question.do & store.manage.read_is_ready),
+            walk.question.state.eq(store.manage.state),
+            walk.release.is_taken.eq(walk.release.do & store.manage.write_is_ready),
         ]
         return m
 
@@ -348,11 +376,12 @@ class WalkContract(Spec):
         index = AnyConst(CONFIG.index_bits)
         self.assume(m, index < BUNDLES)
         writes, written_index, written = Signal(), Signal(CONFIG.index_bits), Signal(4)
+        question, release = walk.question, walk.release
         m.d.comb += Cat(writes, written_index, written).eq(AnySeq(5 + CONFIG.index_bits))
         m.d.comb += [
-            store.manage_write.do.eq(walk.do_free | (walk.is_idle & writes)),
-            store.manage_write.index.eq(Mux(walk.do_free, walk.index, written_index)),
-            store.manage_write.state.eq(Mux(walk.do_free, BundleState.FREE.value, written)),
+            store.manage.write.do.eq(release.do | (walk.is_idle & writes)),
+            store.manage.write.index.eq(Mux(release.do, release.index, written_index)),
+            store.manage.write.state.eq(Mux(release.do, Value.cast(release.state), written)),
         ]
         stored = StoredState(self, m, store, index, self.word("store", "deletes", "memory", "memory", address=index))
         others = Cat(ago(self, m, walk.is_idle & writes, clocks) for clocks in range(STATE_WRITE_DELAY + 1))
@@ -368,12 +397,14 @@ class WalkContract(Spec):
         picks = walk.picks_free
         self.assume(m, (parity == self.before(m, parity)) & (picks == self.before(m, picks)), given=~was_idle)
 
-        is_freed = walk.do_free & (walk.index == index)
+        is_freed = release.do & (release.index == index)
         self.promise(m, FREES_DEAD, stored.word == dead_state(~parity), given=is_freed)
+        self.promise(m, FREES_DEAD, Value.cast(release.state) == BundleState.FREE.value, given=is_freed)
+        self.promise(m, FREES_DEAD, ~question.do, given=release.do)
         is_pushed = walk.do_push & (walk.index == index)
         was_strung = Signal()
         self.promise(m, STRINGS_FREE, stored.holds(BundleState.FREE) & ~was_strung, given=is_pushed & picks)
-        self.promise(m, FREES_DEAD, is_freed & store.manage_write_is_ready, given=is_pushed & ~picks)
+        self.promise(m, FREES_DEAD, is_freed & store.manage.write_is_ready, given=is_pushed & ~picks)
         with m.If(is_pushed & picks):
             m.d.sync += was_strung.eq(1)
         with m.If(walk.do_restart | walk.is_done):
@@ -394,13 +425,19 @@ class WalkContract(Spec):
         self.lemma(m, "it is in a state", Cat(at.values()).any())
         self.lemma(m, "it looks at indices", cursor <= BUNDLES)
         self.lemma(m, "it knows the end", self.inside("walk", "is_at_end") == (cursor == BUNDLES))
+        self.lemma(m, "it knows the last", self.inside("walk", "is_last") == (cursor == BUNDLES - 1))
+        self.lemma(m, "it is idle in one state", walk.is_idle == at["IDLE"])
+        self.lemma(m, "it asks for indices", cursor < BUNDLES, given=question.do | at["IDLE"])
         flies = Cat(bit & (number == index) for bit, number in zip(is_asked, asked, strict=True)).any()
         strings = self.inside("walk", "is_strung")
-        self.lemma(m, "nothing flies without a step", ~is_asked.any() & ~strings, given=at["IDLE"])
+        is_over = self.inside("walk", "is_over")
+        self.lemma(m, "it is not over while it frees", ~is_over, given=at["PICK"])
+        is_quiet = ~is_asked.any() & ~strings & ~question.do
+        self.lemma(m, "nothing flies without a step", is_quiet, given=at["IDLE"] | is_over)
         passed = (cursor > index) & ~flies & ~(strings & (walk.index == index))
         self.lemma(m, "it goes on", passed, given=was_strung & picks)
         self.lemma(m, "it strings while it picks", ~strings, given=~picks)
-        self.lemma(m, "it frees alone", ~picks & ~is_asked.any(), given=at["PICK"])
+        self.lemma(m, "it frees alone", ~picks & ~is_asked.any() & ~question.do, given=at["PICK"])
 
 
 def walked(old: str = "", new: str = "") -> WalkContract:
@@ -432,61 +469,73 @@ class AddContract(Spec):
         self.assume(m, ~is_running & ~self.before(m, is_running), given=dut.do_start)
         self.assume(m, dut.is_done & ~dut.must_wait, given=dut.answer_is_taken)
         request = dut.request
-        stands = Cat(
-            request.handle, request.sa_count, request.direction, dut.is_restoring, dut.has_free, dut.free_index
-        )
-        stood = self.before(m, stands) == stands
-        self.assume(m, stood, given=dut.do_start | is_running)
+        question, words, commit = dut.question, dut.words, dut.commit
+        stands = Cat(request.handle, request.sa_count, request.direction, dut.is_restoring)
+        self.assume(m, self.before(m, stands) == stands, given=dut.do_start | is_running)
+        offered = Cat(dut.has_free, dut.free_index)
+        has_popped = Signal()
+        with m.If(dut.do_start):
+            m.d.sync += has_popped.eq(0)
+        with m.Elif(dut.do_pop):
+            m.d.sync += has_popped.eq(1)
+        has_index_still = dut.do_start | (is_running & ~has_popped)
+        self.assume(m, self.before(m, offered) == offered, given=has_index_still)
+        # A flush that meets an answer on its way is taken once the answer is offered, a clock after it is done.
         was_flushing = self.before(m, dut.is_flushing)
-        self.assume(m, ~dut.is_flushing | ~self.before(m, dut.holds_flush & ~dut.answer_is_taken), given=~was_flushing)
+        is_offered = self.before(m, dut.is_done & ~dut.must_wait)
+        self.assume(m, ~dut.is_flushing | ~self.before(m, dut.holds_flush & ~is_offered), given=~was_flushing)
         self.assume(m, dut.is_flushing, given=was_flushing & is_running)
         self.assume(m, ~dut.is_draining, given=self.before(m, ~dut.is_draining) & (dut.do_start | is_running))
         # What is stored of any index: read when it is asked for, and there a few clocks later.
         state = AnyConst(4)
-        generation, link = AnyConst(len(dut.generation)), AnyConst(CONFIG.index_bits)
+        generation, link = AnyConst(CONFIG.generation_bits), AnyConst(CONFIG.index_bits)
         index = AnyConst(CONFIG.index_bits)
         is_mine = dut.index == index
-        was_asked = ago(self, m, dut.do_ask & dut.ask_is_taken & is_mine, STATE_LATENCY)
-        self.assume(m, Value.cast(dut.ask_state) == state, given=was_asked)
-        was_read = ago(self, m, dut.do_read_word & dut.word_is_read & is_mine, WORD_LATENCY)
-        self.assume(m, (dut.generation == generation) & (dut.link == link), given=was_read)
+        was_asked = ago(self, m, question.do & question.is_taken & (question.index == index), STATE_LATENCY)
+        self.assume(m, Value.cast(question.state) == state, given=was_asked)
+        was_read = ago(self, m, words.do_read & words.is_read & (words.index == index), WORD_LATENCY)
+        self.assume(m, (words.generation == generation) & (words.link == link), given=was_read)
         offers = dut.has_free & (dut.free_index == index)
         # The list holds free indices alone.
-        self.assume(m, state == BundleState.FREE.value, given=offers & ~dut.is_restoring)
+        self.assume(m, state == BundleState.FREE.value, given=offers & ~dut.is_restoring & ~has_popped)
 
-        issues = dut.do_commit & is_mine
+        issues, pops = (strobe & (commit.index == index) for strobe in (commit.do, dut.do_pop))
         named = request.handle[: CONFIG.index_bits]
         is_right = Mux(dut.is_restoring, named == index, offers) & (state == BundleState.FREE.value)
         self.promise(m, ISSUES_FREE, is_right, given=issues)
-        self.promise(m, POPS, dut.do_pop == (dut.do_commit & dut.commit_is_done & ~dut.is_restoring))
-        self.promise(m, POPS, (dut.next_head == link) & (dut.free_index == dut.index), given=dut.do_pop & is_mine)
-        self.promise(m, NOT_AMID, ~dut.is_flushing & ~dut.is_draining, given=dut.do_commit)
+        self.promise(m, POPS, dut.do_pop == (commit.do & commit.is_taken & ~dut.is_restoring))
+        self.promise(m, POPS, (dut.next_head == link) & (dut.free_index == dut.index), given=pops)
+        self.promise(m, NOT_AMID, ~dut.is_flushing & ~dut.is_draining, given=commit.do)
         restored = request.handle[CONFIG.index_bits : HANDLE_BITS - 1]
-        due = Mux(dut.is_restoring, restored, (generation + 1)[: len(generation)])
+        due = Mux(dut.is_restoring, restored, (generation + 1)[: CONFIG.generation_bits])
         is_written = Signal()
         with m.If(dut.do_start):
             m.d.sync += is_written.eq(0)
-        with m.Elif(dut.do_write_words & dut.words_are_written):
-            m.d.sync += is_written.eq(dut.written_generation == due)
+        with m.Elif(words.do_write & words.is_written & (words.index == index)):
+            m.d.sync += is_written.eq(words.written_generation == due)
         self.promise(m, OWN_GENERATION, is_written, given=issues)
         since = Signal(range(REST + 1))
         with m.If(dut.do_start):
             m.d.sync += since.eq(1)
         with m.Elif(since != REST):
             m.d.sync += since.eq(since + 1)
-        self.promise(m, RESTED, since == REST, given=dut.do_commit)
+        self.promise(m, RESTED, since == REST, given=commit.do)
         self.reach(m, "a bundle is issued", issues & ~dut.is_restoring)
         self.reach(m, "a bundle is restored", issues & dut.is_restoring)
 
         judges, writes = self.states()
-        (fetches,) = self.states("words")
+        (fetches,) = self.states("index_words")
         for machine in (judges, writes, fetches):
             self.lemma(m, "it is in a state", Cat(machine.values()).any())
         starts, refuses, again = (self.inside(name) for name in ("starts_write", "refuses", "tries_again"))
         answers, undoes, undo_is_due = (self.inside(name) for name in ("is_answered", "undoes", "undo_is_due"))
         is_writing = starts | ~writes["WRITE"]
+        (commits,), appears = self.unnamed(), self.inside("is_appearing")
+        self.lemma(m, "it judges in one state", self.inside("is_judging") == judges["JUDGE"])
+        self.lemma(m, "it commits in one state", (commits == writes["COMMIT"]) & (appears == writes["APPEAR"]))
+        self.lemma(m, "it pops once", writes["APPEAR"] | (judges["WAIT"] & answers) | ~is_running, given=has_popped)
         self.lemma(m, "it rests", judges["IDLE"] & ~is_writing & ~refuses & ~again & ~answers, given=~is_running)
-        are_known = self.inside("words", "are_known")
+        are_known = self.inside("index_words", "are_known")
         waits = judges["CHECKED"] | judges["CANCEL"] | judges["CHECK"] | judges["WEIGH"]
         self.lemma(m, "it fetches while it judges", ~are_known & waits, given=~fetches["IDLE"])
         self.lemma(m, "it weighs what it knows", are_known, given=self.inside("is_weighed") | judges["DECIDE"])
@@ -494,25 +543,31 @@ class AddContract(Spec):
         self.lemma(m, "one outcome", starts + refuses + again + answers + ~writes["WRITE"] <= 1)
         self.lemma(m, "an undo ends", writes["UNDO"], given=undoes | undo_is_due)
         has_index = ~judges["IDLE"] & ~judges["JUDGE"]
-        self.lemma(m, "it has its index", dut.index == Mux(dut.is_restoring, named, dut.free_index), given=has_index)
-        words = {name: self.inside("words", name) for name in ("generation", "generation_before", "link", "must_wait")}
+        self.lemma(
+            m,
+            "it has its index",
+            dut.index == Mux(dut.is_restoring, named, dut.free_index),
+            given=has_index & ~has_popped,
+        )
+        names = ("generation", "generation_before", "link", "must_wait")
+        fetched = {name: self.inside("index_words", name) for name in names}
         is_settled = waits | judges["DECIDE"] | is_writing
         is_fetched = are_known & is_mine & is_settled
         self.lemma(m, "the words are known", are_known | ~fetches["IDLE"], given=is_settled)
-        has_words = (words["generation_before"] == generation) & (words["link"] == link)
+        has_words = (fetched["generation_before"] == generation) & (fetched["link"] == link)
         self.lemma(m, "the words are its own", has_words, given=is_fetched | (fetches["COUNT_UP"] & is_mine))
-        self.lemma(m, "its generation is due", words["generation"] == due, given=is_fetched)
-        is_busy = ~dut.is_restoring | (state == BundleState.FREE.value) | words["must_wait"]
+        self.lemma(m, "its generation is due", fetched["generation"] == due, given=is_fetched)
+        is_busy = ~dut.is_restoring | (state == BundleState.FREE.value) | fetched["must_wait"]
         self.lemma(
             m,
             "its state is known",
             is_busy,
             given=is_fetched | (is_mine & (fetches["READ"] | fetches["WORD"] | fetches["COUNT_UP"])),
         )
-        may_issue = ~dut.is_draining & Mux(dut.is_restoring, ~words["must_wait"], dut.has_free) & are_known
-        self.lemma(m, "it may be issued", may_issue, given=is_writing)
-        fetched = self.inside("words", "is_fetched")
-        self.lemma(m, "it fetches once", ~fetched.any(), given=~fetches["WORD"])
+        may_issue = ~dut.is_draining & Mux(dut.is_restoring, ~fetched["must_wait"], dut.has_free) & are_known
+        self.lemma(m, "it may be issued", may_issue, given=is_writing & ~has_popped)
+        is_coming = self.inside("index_words", "is_fetched")
+        self.lemma(m, "it fetches once", ~is_coming.any(), given=~fetches["WORD"])
         ages = [
             (judges["JUDGE"], 1),
             (fetches["ASK"], 2),
@@ -521,7 +576,7 @@ class AddContract(Spec):
             (is_settled & are_known, 7),
             (is_writing, REST),
         ]
-        ages += [(fetches["WORD"] & bit, 3 + clock) for clock, bit in enumerate(fetched)]
+        ages += [(fetches["WORD"] & bit, 3 + clock) for clock, bit in enumerate(is_coming)]
         self.lemma(m, "clocks are counted so far", since <= REST)
         for is_at, age in ages:
             self.lemma(m, "it takes its time", since >= age, given=is_at)
@@ -559,14 +614,14 @@ PROOFS = [
                 free_list,
                 "links-to-the-head",
                 LONGEST_FREE,
-                "self.link_address.eq(tail)",
-                "self.link_address.eq(self.head)",
+                "self.link_write.index.eq(tail)",
+                "self.link_write.index.eq(self.head)",
             ),
             broken(
                 free_list,
                 "is-never-empty-again",
                 LONGEST_FREE,
-                "self.is_empty.eq(self.head == tail)",
+                "self.is_empty.eq(is_last)",
                 "self.is_empty.eq(0)",
             ),
             broken(free_list, "offers-what-was-taken", ONCE, "self.head.eq(next_head), ", ""),
@@ -584,16 +639,23 @@ PROOFS = [
                 keeper,
                 "a-pass-begins-before-the-walk",
                 NO_SOONER,
-                "pass_is_new & ~must_drain & ~must_free",
-                "pass_is_new & ~must_drain",
+                "with m.If(must_link | must_free):",
+                "with m.If(must_link | (must_free & ~pass_is_new)):",
+            ),
+            broken(
+                keeper,
+                "a-pass-begins-amid-the-grace-period",
+                NO_SOONER,
+                "self.step_restart.eq(pass_is_new & ~must_drain)",
+                "self.step_restart.eq(pass_is_new)",
             ),
             broken(keeper, "shares-a-running-grace", NO_SOONER, "serves_pass.eq(must_drain)", "serves_pass.eq(1)"),
             broken(
                 keeper,
                 "starts-while-keys-move",
                 ONE_JOB,
-                'with m.Elif(self.mover_is_idle):\n                    m.next = "START_STEP"',
-                'with m.Else():\n                    m.next = "START_STEP"',
+                "with m.Elif(self.mover_is_idle):",
+                "with m.Else():",
             ),
             broken(
                 keeper,
@@ -603,12 +665,13 @@ PROOFS = [
                 "m.d.sync += self.is_linking.eq(0)",
             ),
             broken(
-                keeper,
+                closure,
                 "opens-the-gate-early",
                 GATE,
-                'm.next = "FLUSH_WIPE"',
-                'm.d.sync += self.gate_is_closed.eq(0)\n                    m.next = "FLUSH_WIPE"',
+                "m.d.sync += self.deletes_are_closed.eq(1)",
+                "m.d.sync += [self.deletes_are_closed.eq(1), self.gate_is_closed.eq(0)]",
             ),
+            broken(closure, "wipes-amid-a-job", ONE_JOB, "~is_wiped & self.jobs_are_over", "~is_wiped"),
             broken(keeper, "strings-before-it-is-built", LISTS_ALL, "(self.is_linking | ~must_link)", "1"),
         ),
     ),
@@ -650,8 +713,8 @@ PROOFS = [
                 walked,
                 "strings-twice",
                 STRINGS_FREE,
-                "cursor.eq(cursor + 1), is_at_end",
-                "cursor.eq(cursor + ~is_strung), is_at_end",
+                "cursor.eq(cursor + 1),",
+                "cursor.eq(cursor + ~is_strung),",
             ),
         ),
     ),
@@ -663,9 +726,9 @@ PROOFS = [
         broken_depth=60,
         is_nightly=True,
         broken=(
-            broken(adds, "issues-what-is-not-free", ISSUES_FREE, "words.must_wait", "0"),
+            broken(adds, "issues-what-is-not-free", ISSUES_FREE, "index_words.must_wait", "0"),
             broken(adds, "issues-without-an-offer", ISSUES_FREE, "~self.has_free)", "0)"),
-            broken(adds, "pops-early", POPS, "self.do_pop.eq(~self.is_restoring)", "self.do_pop.eq(0)"),
+            broken(adds, "pops-early", POPS, "self.commit.do & self.commit.is_taken", "self.commit.do"),
             broken(
                 adds,
                 "decides-too-soon",
@@ -677,15 +740,15 @@ PROOFS = [
                 adds,
                 "commits-amid-a-flush",
                 NOT_AMID,
-                "with m.If(self.is_flushing):\n                    m.d.sync += [undoes",
-                "with m.If(0):\n                    m.d.sync += [undoes",
+                "is_committing & ~self.is_flushing",
+                "is_committing",
             ),
             broken(
                 adds,
                 "keeps-the-generation",
                 OWN_GENERATION,
-                "Mux(undoes, words.generation_before, words.generation)",
-                "words.generation_before",
+                "Mux(undoes, index_words.generation_before, index_words.generation)",
+                "index_words.generation_before",
             ),
         ),
     ),

@@ -11,10 +11,10 @@ from tests.formal.hashed import CONFIG, REST, StoredState, ago
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed
+from saoffload.hdl.table.hashed.closure import SETTLE_CLOCKS
 from saoffload.hdl.table.hashed.delete_pipe import DeletePipe
 from saoffload.hdl.table.hashed.entry import sizes_of
 from saoffload.hdl.table.hashed.handle_lookup import HandleLookup
-from saoffload.hdl.table.hashed.keeper import FLUSH_SETTLE
 from saoffload.hdl.table.hashed.key_lookup import KeyLookup
 from saoffload.hdl.table.hashed.live import LIVE, NOT_LIVE, LiveStore
 from saoffload.hdl.table.hashed.states import BundleState, is_inbound, is_live
@@ -44,7 +44,7 @@ class StoreContract(Spec):
         dut = self.dut
         index = AnyConst(CONFIG.index_bits)
         self.assume(m, index < BUNDLES)
-        self.assume(m, ~dut.manage_read.do, given=dut.manage_write.do)
+        self.assume(m, ~dut.manage.read.do, given=dut.manage.write.do)
         stored = StoredState(self, m, dut, index, self.word("deletes", "memory", "memory", address=index))
         is_known = Signal()
         with m.If(stored.is_written):
@@ -62,11 +62,11 @@ class StoreContract(Spec):
         self.promise(m, BY_KIND, dut.handle.is_live == is_outbound, given=knew & reads["handle"])
         self.promise(m, BY_KIND, Value.cast(dut.deletes.state) == state, given=knew & reads["deletes"])
         self.promise(m, BY_KIND, dut.deletes.is_live == is_live(state), given=knew & reads["deletes"])
-        asks = dut.manage_read.do & dut.manage_read_is_ready & (dut.manage_read.index == index)
+        asks = dut.manage.read.do & dut.manage.read_is_ready & (dut.manage.read.index == index)
         # It has the memories in the second clock.
         in_store = ago(self, m, Cat(stored.word, is_known), MEMORY_LATENCY)
         asked = ago(self, m, asks, STATE_LATENCY)
-        self.promise(m, MANAGES, Value.cast(dut.manage_state) == in_store[:-1], given=asked & in_store[-1])
+        self.promise(m, MANAGES, Value.cast(dut.manage.state) == in_store[:-1], given=asked & in_store[-1])
         self.reach(m, "a bundle is found", dut.exact_key.is_live & knew & reads["exact_key"])
         self.reach(
             m,
@@ -140,7 +140,7 @@ class PipesContract(Spec):
         self.assume(m, is_well_formed(CONFIG, Cat(handle, 0)))
         index = index_of(CONFIG, handle)
         stored = StoredState(self, m, store, index, self.word("store", "deletes", "memory", "memory", address=index))
-        self.assume(m, ~store.manage_read.do, given=store.manage_write.do)
+        self.assume(m, ~store.manage.read.do, given=store.manage.write.do)
         for name in ("exact_key", "wildcard_key", "handle"):
             is_set = stored.word == BundleState.OUTBOUND.value if name == "handle" else is_inbound(stored.word)
             word = self.word("store", name, "memory", "memory", address=index)
@@ -150,8 +150,9 @@ class PipesContract(Spec):
 
         # The generation: another one may come while nobody lives under the index, and stands from then on.
         is_named = Signal(reset_less=True)
-        writes = store.manage_write.do & store.manage_write_is_ready & (store.manage_write.index == index)
-        issues = writes & is_live(store.manage_write.state)
+        change = store.manage.write
+        writes = change.do & store.manage.write_is_ready & (change.index == index)
+        issues = writes & is_live(change.state)
         is_issued = Cat(ago(self, m, issues, clocks) for clocks in range(STATE_WRITE_DELAY + 1)).any()
         rest = Signal(range(REST + 1))
         with m.If(is_live(stored.word) | is_issued | Cat(stored.dies).any()):
@@ -160,14 +161,14 @@ class PipesContract(Spec):
             m.d.sync += rest.eq(rest + 1)
         self.assume(m, rest == REST, given=issues)
         # What lives is written over by a wipe alone, when deletes have been closed, and they are so until it has ended.
-        state, is_closed = Value.cast(store.manage_write.state), deletes.is_closed
+        state, is_closed = Value.cast(change.state), deletes.is_closed
         self.assume(m, is_live(state) | (state == BundleState.FREE.value), given=writes)
-        closed = Signal(range(FLUSH_SETTLE + 1))
+        closed = Signal(range(SETTLE_CLOCKS + 1))
         with m.If(~is_closed):
             m.d.sync += closed.eq(0)
-        with m.Elif(closed != FLUSH_SETTLE):
+        with m.Elif(closed != SETTLE_CLOCKS):
             m.d.sync += closed.eq(closed + 1)
-        self.assume(m, closed == FLUSH_SETTLE, given=writes & (is_live(stored.word) | is_issued))
+        self.assume(m, closed == SETTLE_CLOCKS, given=writes & (is_live(stored.word) | is_issued))
         wiped = Cat(ago(self, m, writes & ~is_live(state), clocks) for clocks in range(Wipe.TAIL))
         self.assume(m, is_closed, given=self.before(m, is_closed) & wiped.any())
         renames = Signal()
@@ -247,7 +248,8 @@ class WipeContract(Spec):
 
     def describe(self, m: Module) -> None:
         dut = self.dut
-        position = AnyConst(len(dut.position))
+        progress = dut.progress
+        position = AnyConst(len(progress.position))
         sizes = sizes_of(CONFIG)
         is_idle = Signal(init=1)
         with m.If(dut.do_start):
@@ -256,7 +258,7 @@ class WipeContract(Spec):
             m.d.sync += is_idle.eq(1)
         self.assume(m, is_idle, given=dut.do_start)
         since = Signal(range(dut.TAIL + 1))
-        with m.If(dut.is_running):
+        with m.If(progress.is_running):
             m.d.sync += since.eq(0)
         with m.Elif(since != dut.TAIL):
             m.d.sync += since.eq(since + 1)
@@ -264,21 +266,21 @@ class WipeContract(Spec):
         self.promise(m, LETS_PASS, since >= STATE_WRITE_DELAY + LIVE_TO_ANSWER, given=dut.is_done)
         for name, count in (("row", sizes.way_depth), ("index", BUNDLES), ("wildcard", sizes.wildcards)):
             is_written = Signal(name=f"{name}_is_written")
-            writes = getattr(dut, f"has_{name}") & (dut.position == position) & ~dut.must_hold
+            writes = getattr(progress, f"has_{name}") & (progress.position == position) & ~dut.must_hold
             with m.If(dut.do_start):
                 m.d.sync += is_written.eq(0)
             with m.Elif(writes):
                 m.d.sync += is_written.eq(1)
             self.promise(m, WIPES_ALL, is_written | (position >= count), given=dut.is_done)
-            has_passed = ~is_idle & (~dut.is_running | (dut.position > position)) & (position < count)
+            has_passed = ~is_idle & (~progress.is_running | (progress.position > position)) & (position < count)
             self.lemma(m, "it wipes in order", is_written, given=has_passed)
-        self.reach(m, "it waits and ends", dut.is_done & self._had(m, dut.must_hold & dut.is_running))
+        self.reach(m, "it waits and ends", dut.is_done & self._had(m, dut.must_hold & progress.is_running))
         left, is_last = self.inside("clocks_left"), self.inside("is_last")
         last = max(sizes.way_depth, BUNDLES, sizes.wildcards) - 1
-        self.lemma(m, "it knows the last", is_last == (dut.position == last), given=dut.is_running)
-        self.lemma(m, "it runs first", left == 0, given=dut.is_running)
-        self.lemma(m, "it is at work", ~is_idle, given=dut.is_running | (left != 0) | dut.is_done)
-        self.lemma(m, "it ends once", dut.is_running + (left != 0) + dut.is_done == 1, given=~is_idle)
+        self.lemma(m, "it knows the last", is_last == (progress.position == last), given=progress.is_running)
+        self.lemma(m, "it runs first", left == 0, given=progress.is_running)
+        self.lemma(m, "it is at work", ~is_idle, given=progress.is_running | (left != 0) | dut.is_done)
+        self.lemma(m, "it ends once", progress.is_running + (left != 0) + dut.is_done == 1, given=~is_idle)
         self.lemma(m, "the tail is counted", since + left == dut.TAIL - 1, given=left != 0)
 
     def _had(self, m: Module, condition: Value) -> Signal:
@@ -330,8 +332,8 @@ PROOFS = [
                 wipe,
                 "passes-what-it-did-not-write",
                 WIPES_ALL,
-                "with m.Elif(self.is_running & ~self.must_hold):\n            m.d.sync += [self.position",
-                "with m.Elif(self.is_running):\n            m.d.sync += [self.position",
+                "with m.Elif(progress.is_running & ~self.must_hold):\n            m.d.sync += [progress.position",
+                "with m.Elif(progress.is_running):\n            m.d.sync += [progress.position",
             ),
             broken(wipe, "ends-early", LETS_PASS, "clocks_left.eq(self.TAIL - 1)", "clocks_left.eq(self.TAIL - 3)"),
         ),
@@ -372,8 +374,8 @@ PROOFS = [
                 store,
                 "reads-amid-a-delete",
                 MANAGES,
-                "self.manage_read_is_ready.eq(~does_delete[0])",
-                "self.manage_read_is_ready.eq(1)",
+                "self.manage.read_is_ready.eq(~does_delete[0])",
+                "self.manage.read_is_ready.eq(1)",
             ),
         ),
     ),
@@ -399,7 +401,7 @@ PROOFS = [
                 IN_TIME,
                 DeletePipe,
                 "Cat(self.deletes.valid, is_asked[:-1])",
-                "Cat(is_well, is_asked[:-1])",
+                "Cat(self.deletes.valid & is_in_range(config, handle), is_asked[:-1])",
             ),
             broken(
                 pipes, "forgets-a-delete-close-before", KILLS_ONCE, DeletePipe, "blind = MEMORY_LATENCY + ", "blind = "

@@ -14,14 +14,9 @@ from tests.formal.hashed import CONFIG, ago
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
 from saoffload.hdl.layouts import KEY, SEED_BITS
-from saoffload.hdl.table.hashed import entry, management, overflow, way
-from saoffload.hdl.table.hashed.add import Add
-from saoffload.hdl.table.hashed.counts import BundleCounts
+from saoffload.hdl.table.hashed import entry, keys, overflow, way
 from saoffload.hdl.table.hashed.entry import placed_layout, rest_of, row_of, sizes_of, stored_layout
-from saoffload.hdl.table.hashed.free_list import FreeList
-from saoffload.hdl.table.hashed.index_walk import IndexWalk
-from saoffload.hdl.table.hashed.keeper import Keeper
-from saoffload.hdl.table.hashed.management import Management
+from saoffload.hdl.table.hashed.keys import Keys
 from saoffload.hdl.table.hashed.mover import Mover
 from saoffload.hdl.table.hashed.overflow import Overflow
 from saoffload.hdl.table.hashed.placer import Placer
@@ -30,13 +25,12 @@ from saoffload.hdl.table.hashed.sweep import Sweep
 from saoffload.hdl.table.hashed.timing import STATE_LATENCY
 from saoffload.hdl.table.hashed.way import Way
 from saoffload.hdl.table.hashed.wildcards import Wildcards
-from saoffload.hdl.table.hashed.wipe import Wipe
 
 KEY_BITS = 5
 """Bits of a permuted key here: 32 keys, which meet in 4 rows of each of 2 ways."""
 WAYS = sizes_of(CONFIG).ways
 PLACES = sizes_of(CONFIG).overflow
-STUBBED = (Add, BundleCounts, FreeList, IndexWalk, Keeper, Placer, Sweep, Wildcards, Wipe)
+STUBBED = (Placer, Wildcards)
 
 
 ANY_PLACES = (
@@ -49,7 +43,7 @@ ANY_PLACES = (
 def short_keys() -> Any:
     """Makes whatever is built meanwhile of short keys."""
     stack = ExitStack()
-    for module in (entry, management, overflow, way):
+    for module in (entry, keys, overflow, way):
         stack.enter_context(patch.object(module, "KEY_BITS", KEY_BITS))
     return stack
 
@@ -81,27 +75,26 @@ def anything(component: type) -> type:
 
 
 class Homes(Elaboratable):
-    """The ways, and the part of the management that moves keys between them, as the table wires them."""
+    """The ways, and the room of the management that moves keys between them, as the table wires them."""
 
     def __init__(self, components: dict[str, type]):
         parts = {component.__name__: anything(component) for component in STUBBED} | components
-        component = mutant(Management, "class Management(", "class Management(", **parts, KEY_BITS=KEY_BITS)
-        self.management = component(CONFIG)
+        self.keys = mutant(Keys, "class Keys(", "class Keys(", **parts, KEY_BITS=KEY_BITS)(CONFIG)
         self.ways = [components.get("Way", Way)(CONFIG, number=number) for number in range(WAYS)]
 
     def elaborate(self, _platform: Any) -> Module:
         m = Module()
-        m.submodules.management = self.management
+        m.submodules.keys = self.keys
         for number, one in enumerate(self.ways):
             m.submodules[f"way_{number}"] = one
-            connect(m, self.management.ways[number], one.management)
+            connect(m, self.keys.ways[number], one.management)
         for near, far in zip(self.ways[:-1], self.ways[1:], strict=True):
             m.d.comb += [
                 far.search.eq(near.next_search),
                 far.search_parity.eq(near.next_parity),
                 far.found.eq(near.next_found),
             ]
-        m.d.comb += self.management.search.eq(self.ways[-1].next_search)
+        m.d.comb += self.keys.search.eq(self.ways[-1].next_search)
         return m
 
 
@@ -116,37 +109,33 @@ class MovesContract(Spec):
     """
 
     def parts(self) -> list[wiring.Component]:
-        return [self.dut.management, *self.dut.ways]
+        return [self.dut.keys, *self.dut.ways]
 
     def elaborate(self, platform: Any) -> Module:
         with short_keys():
             return super().elaborate(platform)
 
     def describe(self, m: Module) -> None:
-        dut = self.dut.management
+        dut = self.dut.keys
         first = self.dut.ways[0]
         key, index, sa_number = AnyConst(KEY_BITS), AnyConst(CONFIG.index_bits), AnyConst(1)
         owner = Cat(index, sa_number)
         self.assume(m, index < CONFIG.bundles)
         layout = stored_layout(CONFIG)
         mover = {
-            name: self.inside("management", "mover", name)
-            for name in ("is_idle", "is_chosen", "do_check", "do_park", "do_drop", "do_load")
+            name: self.inside("keys", "mover", name)
+            for name in ("is_idle", "is_chosen", "do_park", "do_drop", "do_load")
         }
         placer = {
-            name: self.inside("management", "placer", name)
+            name: self.inside("keys", "placer", name)
             for name in ("loaded", "do_read", "do_write_way", "do_cancel_way", "do_write_place", "place_number")
         }
-        sweep = {
-            name: self.inside("management", "sweep", name) for name in ("is_idle", "position", "reads_row", "do_clear")
-        }
-        keeper = {name: self.inside("management", "keeper", name) for name in ("do_retry", "wipe_start", "do_clear")}
-        wipe = {name: self.inside("management", "wipe", name) for name in ("is_running", "has_row")}
+        swept, wipe = dut.swept, dut.wipe
         placed = placed_layout(CONFIG)
-        hand = placed(self.inside("management", "overflow", "hand"))
-        place_is_used = self.inside("management", "overflow", "place_is_used")
-        places = [placed(self.inside("management", "overflow", f"place_{number}")) for number in range(PLACES)]
-        hand_moves = self.inside("management", "overflow", "hand_is_moving")
+        hand = placed(self.inside("keys", "overflow", "hand"))
+        place_is_used = self.inside("keys", "overflow", "place_is_used")
+        places = [placed(self.inside("keys", "overflow", f"place_{number}")) for number in range(PLACES)]
+        hand_moves = self.inside("keys", "overflow", "hand_is_moving")
 
         # Where the key stands at first: in one row or place, and in no other.
         words = [
@@ -165,9 +154,10 @@ class MovesContract(Spec):
             self.assume(m, Value.cast(stored.owner) == owner, given=is_first & is_there)
 
         # Nobody wipes; the bundle lives. What a placer and a keeper promise of their strobes.
-        self.assume(m, ~(wipe["is_running"] | wipe["has_row"] | keeper["wipe_start"] | keeper["do_clear"]))
-        asked = mover["do_check"] & dut.ask_is_ready & (hand.owner.index == index)
-        self.assume(m, is_live(dut.ask_state), given=ago(self, m, asked, STATE_LATENCY))
+        self.assume(m, ~(wipe.is_running | wipe.has_row | dut.wipe_start | dut.do_clear))
+        question = dut.move_question
+        asked = question.do & question.is_taken & (question.index == index)
+        self.assume(m, is_live(question.state.as_value()), given=ago(self, m, asked, STATE_LATENCY))
 
         loaded = placed(placer["loaded"])
         self.assume(m, loaded.is_used == 0)
@@ -175,7 +165,7 @@ class MovesContract(Spec):
         # A read begins with an idle mover, and a hand that has stood for two clocks; no sweep is at work.
         stands = Signal(range(4))
         loaded_value = Value.cast(loaded)
-        sweeps = sweep["reads_row"] | ~sweep["is_idle"] | sweep["do_clear"].any() | keeper["do_retry"]
+        sweeps = swept.reads_row | swept.is_stepping | swept.do_clear.any() | dut.do_retry
         is_still = is_idle & ~sweeps & (self.before(m, loaded_value) == loaded_value)
         with m.If(~is_still):
             m.d.sync += stands.eq(0)
@@ -201,34 +191,34 @@ class MovesContract(Spec):
         # Whoever adds the key itself finds it, and writes nothing. Who writes has a place to park in.
         self.assume(m, (hand.permuted != key) & ~place_is_used.all(), given=placer["do_write_way"])
         # What is promised here of one key holds of the others: they stand in one row at most.
-        twins = self.inside("management", "mover", "is_twin")
+        twins = self.inside("keys", "mover", "is_twin")
         self.assume(m, (twins & (twins - 1)[:WAYS]) == 0)
-        was_position = self.before(m, sweep["position"])
+        was_position = self.before(m, swept.position)
         stood = self.before(m, was_position) == was_position
-        retried = [keeper["do_retry"], self.before(m, keeper["do_retry"])]
-        number = sweep["position"]
+        retried = [dut.do_retry, self.before(m, dut.do_retry)]
+        number = swept.position
         is_used = place_is_used.bit_select(number, 1)
         steady = (
             (was_position == number)
             & stood
-            & ~sweep["is_idle"]
-            & self.before(m, ~sweep["is_idle"])
-            & self.before(m, self.before(m, ~sweep["is_idle"]))
+            & swept.is_stepping
+            & self.before(m, swept.is_stepping)
+            & self.before(m, self.before(m, swept.is_stepping))
         )
         # The sweep clears, and a placer takes over, what is another's.
-        clears = sweep["do_clear"]
-        is_read = self.before(m, sweep["reads_row"]) & (was_position == number) & ~sweep["is_idle"]
+        clears = swept.do_clear
+        is_read = self.before(m, swept.reads_row) & (was_position == number) & swept.is_stepping
         self.assume(m, is_read, given=clears.any())
         for way_number, hold in enumerate(holds):
             is_there = hold & (row_of(CONFIG, key, way_number) == number)
             self.assume(m, ~is_there, given=clears[way_number])
         is_there = Array(parked)[number]
         self.assume(m, ~is_there & (number < PLACES), given=clears[WAYS])
-        self.assume(m, ~self.before(m, clears[WAYS]), given=keeper["do_retry"])
-        taken = self.inside("management", "overflow", "place_number")
-        self.assume(m, ~Array(parked)[taken], given=self.inside("management", "overflow", "does_write_place"))
-        self.assume(m, steady & is_used & (number < PLACES) & ~sweep["reads_row"] & ~retried[1], given=retried[0])
-        self.assume(m, sweep["is_idle"] & ~sweep["reads_row"], given=retried[1])
+        self.assume(m, ~self.before(m, clears[WAYS]), given=dut.do_retry)
+        taken = self.inside("keys", "overflow", "place_number")
+        self.assume(m, ~Array(parked)[taken], given=self.inside("keys", "overflow", "does_write_place"))
+        self.assume(m, steady & is_used & (number < PLACES) & ~swept.reads_row & ~retried[1], given=retried[0])
+        self.assume(m, ~swept.is_stepping & ~swept.reads_row, given=retried[1])
 
         search = first.search
         parity = ago(self, m, Value.cast(search).xor(), 2)
@@ -239,13 +229,13 @@ class MovesContract(Spec):
         found = self.dut.ways[-1].next_found.as_value() | dut.overflow_found.as_value()
         self.promise(m, FOUND, found == Cat(1, owner), given=is_asked)
         self.reach(m, "the key is on the move", hand_moves & (hand.permuted == key))
-        self.reach(m, "the key is tried again", keeper["do_retry"] & parked[0])
+        self.reach(m, "the key is tried again", dut.do_retry & parked[0])
         self.reach(m, "the key has a row again", holds[1] & self._had(m, parked[0]))
 
         self._tie_mover(m, hand, hand_moves, place_is_used, is_placing, may_write, ends)
         is_moving = hand_moves & (hand.permuted == key)
-        kept = placed(self.inside("management", "overflow", "previous"))
-        is_kept = self.inside("management", "overflow", "previous_is_used") & (kept.permuted == key)
+        kept = placed(self.inside("keys", "overflow", "previous"))
+        is_kept = self.inside("keys", "overflow", "previous_is_used") & (kept.permuted == key)
         for is_there, right in (
             *((there, Value.cast(stored.owner) == owner) for there, stored in entries),
             (is_moving, Value.cast(hand.owner) == owner),
@@ -254,18 +244,19 @@ class MovesContract(Spec):
             self.lemma(m, "wherever the key is, it has its owner", right, given=is_there)
         self.lemma(m, "the key is somewhere", Cat(*holds, *parked, is_moving).any())
         count = sum((*holds, *parked, is_moving), start=Const(0, 1))
-        self.promise(m, ONCE, count == 1, given=~self.inside("management", "does_retry"))
+        self.promise(m, ONCE, count == 1, given=~self.inside("keys", "does_retry"))
         is_dead, is_checked = (
-            self.inside("management", "mover", "is_dead"),
-            self.inside("management", "mover", "is_checked"),
+            self.inside("keys", "mover", "is_dead"),
+            self.inside("keys", "mover", "is_checked"),
         )
         self.lemma(m, "its owner lives", ~is_dead, given=is_moving & is_checked & ~mover["is_idle"])
+        self.lemma(m, "nor is it dropped", ~self.inside("keys", "mover", "drops"), given=is_moving)
 
     def _tie_mover(
         self, m: Module, hand: Any, hand_moves: Value, used: Value, placing: Value, may: Value, ends: Value
     ) -> None:
         """The states of the mover, and what it has read of the rows of the hand."""
-        (at,) = self.states("management", "mover")
+        (at,) = self.states("keys", "mover")
         names = (
             "is_idle",
             "asks",
@@ -277,7 +268,7 @@ class MovesContract(Spec):
             "is_checking",
             "must_check",
         )
-        of = {name: self.inside("management", "mover", name) for name in (*names, "is_chosen", "do_park")}
+        of = {name: self.inside("keys", "mover", name) for name in (*names, "is_chosen", "do_park")}
         asks, age, chosen = of["asks"], of["age"], of["chosen"]
         self.lemma(m, "it is in a state", Cat(at.values()).any())
         self.lemma(m, "it is idle in one", at["IDLE"] == of["is_idle"])
@@ -301,11 +292,12 @@ class MovesContract(Spec):
         self.lemma(m, "it was told", (at["WRITE"] & asks) | at["IDLE"], given=late)
         self.lemma(m, "nobody is placed then", ~placing, given=at["GIVEN"])
         self.lemma(m, "a write was told", late, given=at["WRITE"] & asks)
-        parks = self.inside("management", "overflow", "does_park")
-        retries = self.inside("management", "does_retry")
+        parks = self.inside("keys", "overflow", "does_park")
+        retries = self.inside("keys", "does_retry")
+        drops = self.inside("keys", "mover", "drops")
         moves = ~asks & (begins | at["WRITE"] | at["GIVEN"])
-        self.lemma(m, "a hand moves", hand_moves == (moves | parks | retries))
-        self.lemma(m, "who parks is idle", at["IDLE"], given=parks | retries)
+        self.lemma(m, "a hand moves", hand_moves == (moves | parks | retries | drops))
+        self.lemma(m, "who parks is idle", at["IDLE"], given=parks | retries | drops)
         has_room = ~used.all()
         self.lemma(m, "there is room", has_room, given=moves | parks | at["WRITE"] | at["GIVEN"])
         # The question whether the hand's bundle lives.
@@ -386,14 +378,14 @@ class TwinContract(Spec):
     """One key, any, is stored for one owner, any, in one row or place, and somebody adds it. No key moves by then."""
 
     def parts(self) -> list[wiring.Component]:
-        return [self.dut.management, *self.dut.ways]
+        return [self.dut.keys, *self.dut.ways]
 
     def elaborate(self, platform: Any) -> Module:
         with short_keys():
             return super().elaborate(platform)
 
     def describe(self, m: Module) -> None:
-        dut = self.dut.management
+        dut = self.dut.keys
         key, index, lives = AnyConst(KEY_BITS), AnyConst(CONFIG.index_bits), AnyConst(1)
         layout, placed = stored_layout(CONFIG), placed_layout(CONFIG)
         words = [
@@ -401,8 +393,8 @@ class TwinContract(Spec):
             for number in range(WAYS)
         ]
         rests = [rest_of(CONFIG, key, number) for number in range(WAYS)]
-        places = [placed(self.inside("management", "overflow", f"place_{number}")) for number in range(PLACES)]
-        used = self.inside("management", "overflow", "place_is_used")
+        places = [placed(self.inside("keys", "overflow", f"place_{number}")) for number in range(PLACES)]
+        used = self.inside("keys", "overflow", "place_is_used")
         owners = [*(word.owner.index for word in words), *(place.owner.index for place in places)]
         holds = [
             *(one.is_used & (one.rest == rest) & ~one.as_value().xor() for one, rest in zip(words, rests, strict=True)),
@@ -412,35 +404,19 @@ class TwinContract(Spec):
         self.assume(m, sum(holds, start=Const(0, 1)) == 1, given=is_first)
         for there, owner in zip(holds, owners, strict=True):
             self.assume(m, owner == index, given=is_first & there)
-        asks = self.inside("management", "do_ask") & dut.ask_is_ready & (dut.ask_index == index)
-        self.assume(m, is_live(dut.ask_state) == lives, given=ago(self, m, asks, STATE_LATENCY))
+        question, placement, swept, wipe = dut.placement_question, dut.placement, dut.swept, dut.wipe
+        asks = question.do & question.is_taken & (question.index == index)
+        self.assume(m, is_live(question.state.as_value()) == lives, given=ago(self, m, asks, STATE_LATENCY))
 
-        add = {
-            name: self.inside("management", "add", name)
-            for name in ("do_check", "key", "key_is_wildcard", "do_write", "do_cancel")
-        }
-        sweep = {
-            name: self.inside("management", "sweep", name)
-            for name in ("is_idle", "reads_row", "do_clear", "do_check", "do_audit")
-        }
-        keeper = {name: self.inside("management", "keeper", name) for name in ("do_retry", "wipe_start", "do_clear")}
-        wipe = {name: self.inside("management", "wipe", name) for name in ("is_running", "has_row")}
-        self.assume(
-            m, ~(wipe["is_running"] | wipe["has_row"] | keeper["wipe_start"] | keeper["do_clear"] | keeper["do_retry"])
-        )
-        self.assume(
-            m,
-            sweep["is_idle"] & ~(sweep["reads_row"] | sweep["do_clear"].any() | sweep["do_check"] | sweep["do_audit"]),
-        )
-        self.assume(
-            m, ~self.inside("management", "add", "do_ask") & ~self.inside("management", "index_walk", "do_check")
-        )
-        is_checked, is_idle = (self.inside("management", "placer", name) for name in ("is_checked", "is_idle"))
-        self.assume(m, is_idle & ~self.before(m, add["do_check"]), given=add["do_check"])
-        self.assume(m, add["key"][:KEY_BITS] == key, given=~is_idle)
-        self.assume(m, ~add["key_is_wildcard"] & ~add["do_write"] & ~add["do_cancel"])
-        has_twin, has_live_twin = (self.inside("management", "placer", name) for name in ("has_twin", "has_live_twin"))
-        self.promise(m, FINDS_TWIN, has_twin & (has_live_twin == lives), given=is_checked)
+        self.assume(m, ~(wipe.is_running | wipe.has_row | dut.wipe_start | dut.do_clear | dut.do_retry))
+        self.assume(m, ~(swept.is_stepping | swept.reads_row | swept.do_clear.any()))
+        (at,) = self.states("keys", "placer")
+        self.assume(m, at["IDLE"] & ~self.before(m, placement.do_check), given=placement.do_check)
+        self.assume(m, placement.key.as_value()[:KEY_BITS] == key, given=~at["IDLE"])
+        self.assume(m, ~placement.key_is_wildcard & ~placement.do_write & ~placement.do_cancel)
+        is_checked = placement.is_checked
+        is_told = placement.has_twin & (placement.has_live_twin == lives)
+        self.promise(m, FINDS_TWIN, is_told, given=is_checked)
         self.reach(m, "a twin in a row", is_checked & holds[1])
         self.reach(m, "a twin in a place", is_checked & holds[WAYS + 1])
 
@@ -462,20 +438,23 @@ class SweepContract(Spec):
         dut = self.dut
         count = WAYS + 2
         candidate, index = AnyConst(2), AnyConst(CONFIG.index_bits)
-        clocks = Signal(range(Way.FREE_LATENCY + 1))
-        with m.If(~dut.reads_row):
+        keys, question = dut.keys, dut.question
+        # Ways are told the row a clock later, and then need this long.
+        latency = 1 + Way.FREE_LATENCY
+        clocks = Signal(range(latency + 1))
+        with m.If(~keys.reads_row):
             m.d.sync += clocks.eq(0)
-        with m.Elif(clocks != Way.FREE_LATENCY):
+        with m.Elif(clocks != latency):
             m.d.sync += clocks.eq(clocks + 1)
-        owner = Array(one.index for one in dut.owners)[candidate]
-        self.assume(m, owner == index, given=clocks == Way.FREE_LATENCY)
-        asked = dut.do_check & dut.check_is_taken & (dut.check_index == index)
-        self.assume(m, dut.check_is_live, given=ago(self, m, asked, STATE_LATENCY))
-        self.assume(m, dut.do_check, given=dut.check_is_taken)
-        clears = dut.do_clear.bit_select(candidate, 1)
-        was_damaged = self.before(m, Cat(dut.is_damaged, Const(0, 2)).bit_select(candidate, 1))
+        owner = Array(one.index for one in keys.owners)[candidate]
+        self.assume(m, owner == index, given=clocks == latency)
+        asked = question.do & question.is_taken & (question.index == index)
+        self.assume(m, is_live(question.state.as_value()), given=ago(self, m, asked, STATE_LATENCY))
+        self.assume(m, question.do, given=question.is_taken)
+        clears = keys.do_clear.bit_select(candidate, 1)
+        was_damaged = self.before(m, Cat(keys.is_damaged, Const(0, 2)).bit_select(candidate, 1))
         self.promise(m, SPARES, ~clears | was_damaged)
-        self.reach(m, "the others are cleared", dut.do_clear.any() & ~self.before(m, dut.is_damaged.any()))
+        self.reach(m, "the others are cleared", keys.do_clear.any() & ~self.before(m, keys.is_damaged.any()))
 
         (at,) = self.states()
         self.lemma(m, "it is in a state", Cat(at.values()).any())
@@ -483,10 +462,13 @@ class SweepContract(Spec):
         has_number, dead, is_asked = (self.inside(name) for name in ("has_number", "dead", "is_asked"))
         self.lemma(m, "none is dead that lives", ~dead.bit_select(candidate, 1))
         reading = Way.READ_LATENCY + 1 - pause
-        is_late = Mux(reading > Way.FREE_LATENCY, Way.FREE_LATENCY, reading)
+        is_late = Mux(reading > latency, latency, reading)
+        is_reading, is_checking = self.inside("is_reading"), self.inside("is_checking")
+        self.lemma(m, "it reads in one state", is_reading == at["READ"])
+        self.lemma(m, "it checks in one state", is_checking == at["CHECK"])
         self.lemma(m, "it reads for as long", (pause <= Way.READ_LATENCY + 1) & (clocks == is_late), given=at["READ"])
         reads = at["CHECK"] | at["AUDIT"] | at["CLEAR"]
-        self.lemma(m, "it goes on reading", clocks == Way.FREE_LATENCY, given=reads)
+        self.lemma(m, "it goes on reading", clocks == latency, given=reads)
         self.lemma(m, "it checks each once", cursor <= count, given=at["CHECK"])
         self.lemma(m, "it begins with the first", cursor == 0, given=at["READ"])
         self.lemma(m, "nothing is asked then", ~has_number & ~is_asked.any(), given=~at["CHECK"])
@@ -495,7 +477,7 @@ class SweepContract(Spec):
         kept = Array(self.inside(f"owner_{place}") for place in range(count))
         is_ahead = at["CHECK"] & (cursor <= candidate)
         self.lemma(m, "its owner is kept", kept[(candidate - cursor)[:2]] == index, given=is_ahead)
-        self.lemma(m, "it asks for the owner", dut.check_index == index, given=has_number & (number == candidate))
+        self.lemma(m, "it asks for the owner", question.index == index, given=has_number & (number == candidate))
 
 
 def sweeps(old: str = "", new: str = "") -> SweepContract:
@@ -521,7 +503,7 @@ PROOFS = [
             ),
             broken(moves, "matches-no-moving-hand", FOUND, Overflow, "(hand, self.hand_is_moving)", "(hand, 0)"),
             broken(
-                moves, "drops-what-lives", ONCE, Mover, "is_dead.eq(~self.check_is_live & ~is_pending)", "is_dead.eq(1)"
+                moves, "drops-what-lives", ONCE, Mover, "~is_live(self.question.state.as_value()) & ~is_pending", "1"
             ),
         ),
     ),
@@ -561,9 +543,7 @@ PROOFS = [
         is_nightly=True,
         broken=(
             broken(sweeps, "clears-the-one-before", SPARES, "dead | (1 << asked[-1])", "dead | (1 << asked[-2])"),
-            broken(
-                sweeps, "asks-for-the-next", SPARES, "self.check_index.eq(owners[0])", "self.check_index.eq(owners[1])"
-            ),
+            broken(sweeps, "asks-for-the-next", SPARES, "question.index.eq(owners[0])", "question.index.eq(owners[1])"),
         ),
     ),
 ]
