@@ -449,6 +449,7 @@ ISSUES_FREE = "an add issues an index that is free: the one that the list offers
 POPS = "what the list offered is taken from it in the clock in which it is issued, with the link that follows it"
 RESTED = f"an index has been free for {REST} clocks when it is issued"
 NOT_AMID = "nothing is issued while a flush is under way, or what it removed may still be in use"
+NO_ANSWER = "no answer to an add begins while a flush is under way"
 OWN_GENERATION = (
     "the generation of an issued index is written before, and is the one behind its last or the restored one"
 )
@@ -506,6 +507,9 @@ class AddContract(Spec):
         self.promise(m, POPS, dut.do_pop == (commit.do & commit.is_taken & ~dut.is_restoring))
         self.promise(m, POPS, (dut.next_head == link) & (dut.free_index == dut.index), given=pops)
         self.promise(m, NOT_AMID, ~dut.is_flushing & ~dut.is_draining, given=commit.do)
+        is_answered = dut.is_done & ~dut.must_wait
+        begins = is_answered & ~self.before(m, is_answered)
+        self.promise(m, NO_ANSWER, ~dut.is_flushing, given=begins)
         restored = request.handle[CONFIG.index_bits : HANDLE_BITS - 1]
         due = Mux(dut.is_restoring, restored, (generation + 1)[: CONFIG.generation_bits])
         is_written = Signal()
@@ -533,6 +537,7 @@ class AddContract(Spec):
         (commits,), appears = self.unnamed(), self.inside("is_appearing")
         self.lemma(m, "it judges in one state", self.inside("is_judging") == judges["JUDGE"])
         self.lemma(m, "it commits in one state", (commits == writes["COMMIT"]) & (appears == writes["APPEAR"]))
+        self.lemma(m, "no flush is taken while it appears", ~dut.is_flushing, given=appears)
         self.lemma(m, "it pops once", writes["APPEAR"] | (judges["WAIT"] & answers) | ~is_running, given=has_popped)
         self.lemma(m, "it rests", judges["IDLE"] & ~is_writing & ~refuses & ~again & ~answers, given=~is_running)
         are_known = self.inside("index_words", "are_known")
@@ -742,6 +747,13 @@ PROOFS = [
                 NOT_AMID,
                 "is_committing & ~self.is_flushing",
                 "is_committing",
+            ),
+            broken(
+                adds,
+                "lets-a-flush-pass",
+                NO_ANSWER,
+                "self.holds_flush.eq(refuses | is_answered | appears)",
+                "self.holds_flush.eq(refuses | is_answered)",
             ),
             broken(
                 adds,
