@@ -203,6 +203,21 @@ class Spec(Elaboratable, ABC):
         machine = self._fragment.find_generated(*modules, fsm)
         return Value.cast(machine.state) == machine.encoding[state]
 
+    def states(self, *path: str, machine: str = "fsm") -> list[dict[str, Value]]:
+        """The same for each state of all machines of this name in a module, one dict per machine."""
+        machines = []
+        for signal in self._named((*path, f"{machine}_state")):
+            names: dict[str, Value] = {}
+            assert signal.decoder is not None
+            for number in range(1 << len(signal)):
+                try:
+                    name, _, _ = signal.decoder(number).partition("/")
+                except KeyError:
+                    break
+                names[name] = Value.cast(signal == number)
+            machines.append(names)
+        return machines
+
     def ports(self) -> list[Signal]:
         """The inputs of ``dut``: those that nobody drives are free. An output that nobody drives is 0."""
         signals: list[Signal] = []
@@ -252,16 +267,19 @@ class Proof:
     has_arrays: bool = False
 
 
-def mutant(component: type, old: str, new: str, **names: Any) -> Any:
-    """The component with one piece of its source replaced, and with other components under the ``names`` it uses.
+def mutant(component: type, old: str, new: str, *, also: tuple[tuple[str, str], ...] = (), **names: Any) -> Any:
+    """The component with one piece of its source replaced, ``also`` others, and with other components under the
+    ``names`` it uses.
 
-    Raises ``ValueError`` unless the piece occurs once.
+    Raises ``ValueError`` unless each piece occurs once.
     """
     source = textwrap.dedent(inspect.getsource(component))
-    if source.count(old) != 1:
-        raise ValueError(f"{component.__name__} has {source.count(old)} times {old!r}, needed once")
+    for piece, other in ((old, new), *also):
+        if source.count(piece) != 1:
+            raise ValueError(f"{component.__name__} has {source.count(piece)} times {piece!r}, needed once")
+        source = source.replace(piece, other)
     namespace = {**vars(sys.modules[component.__module__]), **names}
-    exec(compile(source.replace(old, new), f"<broken {component.__name__}>", "exec"), namespace)
+    exec(compile(source, f"<broken {component.__name__}>", "exec"), namespace)
     return namespace[component.__name__]
 
 

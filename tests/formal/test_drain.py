@@ -370,7 +370,7 @@ PROOFS = [
         reach_depth=20,
         broken_depth=22,
         is_nightly=True,
-        broken=(broken(drain_in_time, "never-closes", IN_TIME, "current.eq(current + 1)", "current.eq(current)"),),
+        broken=(broken(drain_in_time, "never-closes", IN_TIME, "closes = (is_asked | asked) &", "closes = 0 &"),),
     ),
     Proof(
         name="drain-reuse-in-time",
