@@ -21,18 +21,19 @@ class Contract(Spec):
 
     def describe(self, m: Module) -> None:
         dut = self.dut
-        # Who takes says so a clock later, while the request still stands, and takes nothing in that clock.
+        # Who takes says so a clock later, in which the request stands no more, and takes nothing in that clock.
         named, was_any = self.before(m, dut.index), self.before(m, dut.is_any)
-        self.assume(m, was_any & (dut.taken == named) & dut.requests.bit_select(named, 1), given=dut.do_take)
+        self.assume(m, was_any & (dut.taken == named) & ~dut.requests.bit_select(named, 1), given=dut.do_take)
         self.assume(m, ~self.before(m, dut.do_take), given=dut.do_take)
-        self.promise(m, NAMES_A_REQUEST, dut.is_any == dut.requests.any())
-        self.promise(m, NAMES_A_REQUEST, dut.requests.bit_select(dut.index, 1), given=dut.is_any)
+        requests = self.before(m, dut.requests)
+        self.promise(m, NAMES_A_REQUEST, dut.is_any == requests.any())
+        self.promise(m, NAMES_A_REQUEST, requests.bit_select(dut.index, 1), given=dut.is_any)
 
         watched = AnyConst(dut.index.shape())
         others = Signal(range(WIDTH + 1))
         asks = dut.requests.bit_select(watched, 1)
         self.assume(m, watched < WIDTH)
-        with m.If(~asks | (dut.do_take & (dut.taken == watched))):
+        with m.If(~asks):
             m.d.sync += others.eq(0)
         with m.Elif(dut.do_take):
             m.d.sync += others.eq(others + 1)
@@ -49,13 +50,15 @@ class Contract(Spec):
             distance.eq((dut.index + WIDTH - start) % WIDTH),
             of_watched.eq((watched + WIDTH - start) % WIDTH),
         ]
-        self.promise(m, IN_TURN, distance <= of_watched, given=dut.is_any & asks)
+        self.promise(m, IN_TURN, distance <= of_watched, given=dut.is_any & requests.bit_select(watched, 1))
 
         # What ties the two together: the registers say who is behind the last one.
         is_behind = self.inside("is_behind_q")
         for number in range(WIDTH):
             self.lemma(m, "the registers know who is behind", is_behind[number] == ((start != 0) & (start <= number)))
         self.lemma(m, "the place is on the ring", start < WIDTH)
+        self.lemma(m, "the requests are those of before", self.inside("requests_q") == requests)
+        self.lemma(m, "so are those behind", self.inside("later_q") == requests & is_behind)
         # As many others as lie between can have come since the watched one began to ask.
         self.lemma(m, "who came lies between", others + of_watched < WIDTH)
 
@@ -69,17 +72,17 @@ PROOFS = [
     Proof(
         name="arbiter",
         spec=arbiter,
-        depth=3,
+        depth=4,
         reach_depth=12,
         broken=(
             Broken(
                 name="a-bystander",
-                spec=lambda: arbiter("list(self.requests & is_behind_q)", "list(is_behind_q)"),
+                spec=lambda: arbiter("later_q.eq(self.requests & is_behind)", "later_q.eq(is_behind)"),
                 breaks=NAMES_A_REQUEST,
             ),
             Broken(
                 name="the-lowest-first",
-                spec=lambda: arbiter("Mux(later_any, later_index, index)", "index"),
+                spec=lambda: arbiter("Mux(later_q.any(), later_index, index)", "index"),
                 breaks=IS_FAIR,
             ),
             Broken(

@@ -33,8 +33,11 @@ class RoundRobin(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         # 1 for every request behind the last one taken.
-        is_behind, is_behind_q = Signal(self._width), Signal(self._width)
-        requests_q, later_q, is_any_q = Signal(self._width), Signal(self._width), Signal()
+        is_behind = Signal(self._width)
+        is_behind_q = Signal(self._width)
+        requests_q = Signal(self._width)
+        later_q = Signal(self._width)
+        is_any_q = Signal()
         _, later_index = first_of(list(later_q))
         _, index = first_of(list(requests_q))
         m.d.comb += [
