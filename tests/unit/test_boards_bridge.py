@@ -323,7 +323,8 @@ class Engine:
         async for _, _, do_read, do_write, address, data in ctx.tick().sample(
             port.do_read, port.do_write, port.address, port.write_data
         ):
-            ctx.set(port.is_mapped, address < ERROR_ADDRESS)
+            if do_read or do_write:
+                ctx.set(port.is_mapped, address < ERROR_ADDRESS)
             if do_read:
                 ctx.set(port.read_data, self.words.get(address, 0))
             if do_write:
