@@ -513,8 +513,8 @@ PROOFS = [
         name="command-queue",
         spec=commands,
         depth=6,
-        reach_depth=24,
-        broken_depth=22,
+        reach_depth=30,
+        broken_depth=28,
         is_nightly=True,
         broken=(
             broken(
@@ -586,7 +586,13 @@ PROOFS = [
                 "self.graces.valid.eq(self.flush_results.valid | self.walk_results.valid)",
                 "self.graces.valid.eq(self.walk_results.valid)",
             ),
-            broken(completions, "one-place-too-many", KEEPS_PLACES, "!= self._depth", "<= self._depth"),
+            broken(
+                completions,
+                "one-place-too-many",
+                KEEPS_PLACES,
+                "are_apart(reserved, popped, self._depth)",
+                "are_apart(reserved, popped, self._depth + 1)",
+            ),
             broken(
                 completions,
                 "both-at-once",

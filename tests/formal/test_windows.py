@@ -163,7 +163,7 @@ PROOFS = [
         spec=table,
         depth=5,
         reach_depth=12,
-        broken_depth=6,
+        broken_depth=14,
         # Minutes: 64-bit sums, compared in three ways.
         is_nightly=True,
         broken=(
