@@ -243,6 +243,11 @@ class Broken:
     breaks: str
 
 
+def broken(spec: Callable[..., Spec], name: str, breaks: str, *change: Any) -> Broken:
+    """The contract of ``spec`` around its component with a change, mostly the piece replaced and what replaces it."""
+    return Broken(name=name, spec=lambda: spec(*change), breaks=breaks)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proof:
     """How a contract is shown.

@@ -1,11 +1,10 @@
 """The drain: a grace period is over only when every lookup answered before it is retired."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.table.drain import EpochDrain, GraceTickets, UnretiredLimit
@@ -303,10 +302,6 @@ def count(old: str = "", new: str = "", *, watched: int = 0) -> CountContract:
 def limit(old: str = "", new: str = "") -> LimitContract:
     component = mutant(UnretiredLimit, old, new) if old else UnretiredLimit
     return LimitContract(component(limit=LIMIT, is_small=True))
-
-
-def broken(spec: Callable[..., Spec], name: str, breaks: str, old: str, new: str) -> Broken:
-    return Broken(name=name, spec=lambda: spec(old, new), breaks=breaks)
 
 
 PROOFS = [

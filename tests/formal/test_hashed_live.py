@@ -1,6 +1,5 @@
 """The live bit of the hash table: both SAs of a bundle hang on one, and a deleted handle never hits again."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from tests.formal.hashed import CONFIG, REST, StoredState, ago
-from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed
 from saoffload.hdl.table.hashed.closure import SETTLE_CLOCKS
@@ -313,10 +312,6 @@ class GateContract(Spec):
 def gate(old: str = "", new: str = "") -> GateContract:
     """The contract around the packet path, or around one of which a piece is replaced."""
     return GateContract((mutant(PacketPath, old, new) if old else PacketPath)(CONFIG))
-
-
-def broken(spec: Callable[..., Spec], name: str, breaks: str, *change: Any) -> Broken:
-    return Broken(name=name, spec=lambda: spec(*change), breaks=breaks)
 
 
 PROOFS = [

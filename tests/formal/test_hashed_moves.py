@@ -1,6 +1,5 @@
 """Keys on the move in the hash table: a stored key is found in every clock, and by whoever adds it again."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, V
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 from tests.formal.hashed import CONFIG, ago
-from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.layouts import KEY, SEED_BITS
 from saoffload.hdl.table.hashed import entry, keys, overflow, way
@@ -483,10 +482,6 @@ class SweepContract(Spec):
 def sweeps(old: str = "", new: str = "") -> SweepContract:
     """The contract around the sweep, or around one of which a piece is replaced."""
     return SweepContract((mutant(Sweep, old, new) if old else Sweep)(CONFIG))
-
-
-def broken(spec: Callable[..., Spec], name: str, breaks: str, *change: Any) -> Broken:
-    return Broken(name=name, spec=lambda: spec(*change), breaks=breaks)
 
 
 PROOFS = [

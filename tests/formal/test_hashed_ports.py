@@ -1,12 +1,11 @@
 """The ports of the management to what is stored: answers are of the index asked for, writes of who asked for them."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from amaranth.hdl import Cat, Module, Value
 from tests.formal.hashed import CONFIG
-from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.table.hashed.states import BundleState
 from saoffload.hdl.table.hashed.states_port import StatesPort
@@ -123,10 +122,6 @@ class WordsContract(Spec):
 def words(old: str = "", new: str = "") -> WordsContract:
     """The contract around the port to the words, or around one of which a piece is replaced."""
     return WordsContract((mutant(WordsPort, old, new) if old else WordsPort)(replace(CONFIG, context_width=4)))
-
-
-def broken(spec: Callable[..., Spec], name: str, breaks: str, old: str, new: str) -> Broken:
-    return Broken(name=name, spec=lambda: spec(old, new), breaks=breaks)
 
 
 PROOFS = [

@@ -1,11 +1,10 @@
 """The serial walker: it asks only for what the windows allow, visits no more than its budget, and ends."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.asserts import AnyConst
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi, FetchOutcome, Opcode
@@ -334,10 +333,6 @@ def walker(old: str = "", new: str = "") -> WalkerContract:
 def fetch(old: str = "", new: str = "") -> FetchContract:
     """The contract around the fetch, or around one of which a piece is replaced."""
     return FetchContract((mutant(SerialFetch, old, new) if old else SerialFetch)(CONFIG))
-
-
-def broken(spec: Callable[..., Spec], name: str, breaks: str, old: str, new: str) -> Broken:
-    return Broken(name=name, spec=lambda: spec(old, new), breaks=breaks)
 
 
 PROOFS = [
