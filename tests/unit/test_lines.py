@@ -32,6 +32,7 @@ def with_lines(*, contexts: int = 2, buffers: int = 1, lines: int = 8, **sizes: 
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines from the second node of a page on, and ahead from the first step on: short lists meet everything."""
     monkeypatch.setattr(benefit, "ENOUGH", 1)
+    monkeypatch.setattr(benefit, "PLENTY", 1)
     monkeypatch.setattr(line_fetch, "BELIEF", 1)
 
 
