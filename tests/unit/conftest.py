@@ -1,6 +1,7 @@
-"""Which combinations of parameters are left to the night, and the fixture that the control room's tests share."""
+"""Which combinations of parameters are left to the night, and the fixtures that tests of a room share."""
 
 import pytest
+from tests.unit import one_walk_bench
 from tests.unit.control_bench import make_memories_wild
 
 SLOW_TABLES = ("[hashed-tiny", "[hashed-bare")
@@ -18,3 +19,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def wild_memories(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control room is built with memories that are as wild as hardware may be."""
     make_memories_wild(monkeypatch)
+
+
+@pytest.fixture(params=one_walk_bench.KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The kind of walker that a bed has if it is given no configuration."""
+    monkeypatch.setattr(one_walk_bench, "CONFIG", one_walk_bench.KINDS[request.param])
+    return str(request.param)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
+from tests.unit.one_walk_bench import Bed
 from tests.unit.streams import simulate
 from tests.unit.table_bench import Bundle, Key, TableBench
-from tests.unit.test_walk import Bed, Command, Outcome, handles, lay_list
 from tests.unit.walk_bench import X64
+from tests.unit.walk_in_python import Command, Outcome, handles, lay_list
 
 from saoffload.hdl.config import EngineConfig, preset
 from saoffload.hdl.layouts import AddResult, Status

@@ -7,10 +7,10 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.unit.many_walks_bench import SERIAL, WINDOW, Bed, lists_in_one_window
 from tests.unit.streams import STALL_PATTERNS, seeds
-from tests.unit.test_many_walks import SERIAL, WINDOW, Bed, lists_in_one_window
-from tests.unit.test_walk import Command, Outcome, lay_list, walk_in_python
 from tests.unit.walk_bench import X64, X86, Abi, Fault, Memory
+from tests.unit.walk_in_python import Command, Outcome, lay_list, walk_in_python
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Status
