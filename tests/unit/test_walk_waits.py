@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.one_walk_bench import ABIS, CONFIG, SERIAL_ONLY, Bed
+from tests.unit import one_walk_bench
+from tests.unit.one_walk_bench import ABIS, SERIAL_ONLY, Bed
 from tests.unit.streams import receive
 from tests.unit.walk_bench import X86, Abi, Fault
 from tests.unit.walk_in_python import WHOLE, Command, Outcome, handles, lay_list, walk_in_python
@@ -42,7 +43,8 @@ def test_lost_ids_stay_out_of_use_until_all_are_lost() -> None:
 
 def test_one_id_is_enough() -> None:
     # A context has one ID, its own; a serial walker takes any.
-    id_count = 2**CONFIG.id_width if CONFIG.is_serial else CONFIG.contexts
+    config = one_walk_bench.CONFIG
+    id_count = 2**config.id_width if config.is_serial else config.contexts
     bed = Bed(live=handles(40), latency=3)
     lay_list(bed.memory, [0x2_0FF8 + 0x1000 * number for number in range(6)])
     silent = Command(head=0x2_0FF8, faults={0x2_0FF8: Fault.SILENCE})
@@ -185,7 +187,7 @@ def test_abort_in_every_clock(abi: Abi, ending: Status) -> None:
             if result["status"] is Status.ABORTED:
                 assert matches
                 # No read is offered once the abort is known, but a read under way is taken to its end.
-                known = abort_clock + (0 if CONFIG.is_serial else 3)
+                known = abort_clock + (0 if one_walk_bench.CONFIG.is_serial else 3)
                 assert all(clock <= known for clock in bed.reads.offer_clocks)
                 assert len(bed.reads.log) - reads_before <= visited + 2
             else:
