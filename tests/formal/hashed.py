@@ -17,6 +17,8 @@ CONFIG = EngineConfig(
 )
 """Three bundles, so that not every index is one; two ways of four rows."""
 
+BUNDLES = CONFIG.bundles
+
 REST = 8
 """Clocks for which an index has been free, at least, when an add issues it."""
 

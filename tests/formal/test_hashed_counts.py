@@ -3,12 +3,10 @@
 from pathlib import Path
 
 from amaranth.hdl import Cat, Module, Signal
-from tests.formal.hashed import CONFIG
+from tests.formal.hashed import BUNDLES, CONFIG
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.table.hashed.counts import BundleCounts
-
-BUNDLES = CONFIG.bundles
 
 HAS_DEAD = "while a bundle is dead it is told, from the clock after its death on"
 COUNTED = "live and dead bundles are counted"

@@ -4,12 +4,10 @@ import itertools
 from pathlib import Path
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
-from tests.formal.hashed import CONFIG
+from tests.formal.hashed import BUNDLES, CONFIG
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.table.hashed.free_list import FreeList
-
-BUNDLES = CONFIG.bundles
 
 LONGEST_FREE = "the list offers the longest free index, and none when there is none"
 ONCE = "what the list offers was given to it, and has not been taken since"

@@ -6,15 +6,13 @@ from typing import Any
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from tests.formal.hashed import CONFIG, StoredState, ago
+from tests.formal.hashed import BUNDLES, CONFIG, StoredState, ago
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
 
 from saoffload.hdl.table.hashed.index_walk import IndexWalk
 from saoffload.hdl.table.hashed.live import LiveStore
 from saoffload.hdl.table.hashed.states import BundleState, dead_state, is_live
 from saoffload.hdl.table.hashed.timing import STATE_LATENCY, STATE_WRITE_DELAY
-
-BUNDLES = CONFIG.bundles
 
 FREES_DEAD = "a walk frees an index only when it is stored as dead, by a delete of before the sweep"
 STRINGS_FREE = "a walk that builds the list strings an index only when it is stored as free, and once"

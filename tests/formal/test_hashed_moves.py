@@ -1,101 +1,20 @@
-"""Keys on the move in the hash table: a stored key is found in every clock, and by whoever adds it again."""
+"""Keys on the move: each stands in one place, and a lookup finds it in every clock."""
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.asserts import AnyConst
+from amaranth.hdl import Array, Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
 from tests.formal.hashed import CONFIG, ago
-from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.hashed_homes import KEY_BITS, PLACES, WAYS, homes, short_keys
+from tests.formal.prover import Proof, Run, Spec, broken
 
-from saoffload.hdl.layouts import KEY, SEED_BITS
-from saoffload.hdl.table.hashed import entry, keys, overflow, way
-from saoffload.hdl.table.hashed.entry import placed_layout, rest_of, row_of, sizes_of, stored_layout
-from saoffload.hdl.table.hashed.keys import Keys
+from saoffload.hdl.table.hashed.entry import placed_layout, rest_of, row_of, stored_layout
 from saoffload.hdl.table.hashed.mover import Mover
 from saoffload.hdl.table.hashed.overflow import Overflow
-from saoffload.hdl.table.hashed.placer import Placer
 from saoffload.hdl.table.hashed.states import is_live
-from saoffload.hdl.table.hashed.sweep import Sweep
 from saoffload.hdl.table.hashed.timing import STATE_LATENCY
-from saoffload.hdl.table.hashed.way import Way
-from saoffload.hdl.table.hashed.wildcards import Wildcards
-
-KEY_BITS = 5
-"""Bits of a permuted key here: 32 keys, which meet in 4 rows of each of 2 ways."""
-WAYS = sizes_of(CONFIG).ways
-PLACES = sizes_of(CONFIG).overflow
-STUBBED = (Placer, Wildcards)
-
-
-ANY_PLACES = (
-    "place_is_used = Signal(sizes.overflow)",
-    "place_is_used = Signal(sizes.overflow, reset_less=True)",
-)
-"""Parked keys survive a reset in these proofs: so the places hold anything at first."""
-
-
-def short_keys() -> Any:
-    """Makes whatever is built meanwhile of short keys."""
-    stack = ExitStack()
-    for module in (entry, keys, overflow, way):
-        stack.enter_context(patch.object(module, "KEY_BITS", KEY_BITS))
-    return stack
-
-
-def homes(component: type | None = None, old: str = "", new: str = "", **parts: type) -> "Homes":
-    """The homes of keys, or such of which one part has a piece replaced. To be made with short keys."""
-    parts["Overflow"] = mutant(Overflow, *ANY_PLACES, KEY_BITS=KEY_BITS)
-    if component is Overflow:
-        parts["Overflow"] = mutant(Overflow, old, new, also=(ANY_PLACES,), KEY_BITS=KEY_BITS)
-    elif component is Placer:
-        parts["Placer"] = mutant(Placer, old, new, SerialPermutation=ShortPermutation)
-    elif component:
-        parts[component.__name__] = mutant(component, old, new, KEY_BITS=KEY_BITS)
-    return Homes(parts)
-
-
-def anything(component: type) -> type:
-    """A component with the same members, whose outputs are whatever they like in every clock."""
-
-    def elaborate(self: Any, _platform: Any) -> Module:
-        m = Module()
-        for _path, member, value in self.signature.flatten(self):
-            # A stream that is always ready says so with a constant.
-            if member.flow is wiring.Out and isinstance(Value.cast(value), Signal):
-                m.d.comb += Value.cast(value).eq(AnySeq(len(Value.cast(value))))
-        return m
-
-    return type(f"Any{component.__name__}", (component,), {"elaborate": elaborate})
-
-
-class Homes(Elaboratable):
-    """The ways, and the room of the management that moves keys between them, as the table wires them."""
-
-    def __init__(self, components: dict[str, type]):
-        parts = {component.__name__: anything(component) for component in STUBBED} | components
-        self.keys = mutant(Keys, "class Keys(", "class Keys(", **parts, KEY_BITS=KEY_BITS)(CONFIG)
-        self.ways = [components.get("Way", Way)(CONFIG, number=number) for number in range(WAYS)]
-
-    def elaborate(self, _platform: Any) -> Module:
-        m = Module()
-        m.submodules.keys = self.keys
-        for number, one in enumerate(self.ways):
-            m.submodules[f"way_{number}"] = one
-            connect(m, self.keys.ways[number], one.management)
-        for near, far in zip(self.ways[:-1], self.ways[1:], strict=True):
-            m.d.comb += [
-                far.search.eq(near.next_search),
-                far.search_parity.eq(near.next_parity),
-                far.found.eq(near.next_found),
-            ]
-        m.d.comb += self.keys.search.eq(self.ways[-1].next_search)
-        return m
-
 
 ONCE = "a stored key stands in one row, in one place, or in the hand, but for the clock in which it leaves its place"
 FOUND = "a lookup finds a stored key with its owner, in whatever clock it comes, while keys move"
@@ -354,136 +273,6 @@ def moves(component: type | None = None, old: str = "", new: str = "") -> MovesC
         return MovesContract(homes(component, old, new))
 
 
-FINDS_TWIN = "whoever adds a key that is stored in a row or parked is told so, and whether its owner lives"
-
-
-class ShortPermutation(wiring.Component):
-    """Stands for the permutation: the low bits of the key, after as long as it likes to take."""
-
-    def __init__(self, *, rounds: int):
-        del rounds
-        members = {"seed": In(SEED_BITS), "do_start": In(1), "key": In(KEY.size), "is_done": Out(1)}
-        super().__init__({**members, "permuted": Out(KEY_BITS)})
-
-    def elaborate(self, _platform: Any) -> Module:
-        m = Module()
-        m.d.sync += self.is_done.eq(self.do_start)
-        with m.If(self.do_start):
-            m.d.sync += self.permuted.eq(self.key)
-        return m
-
-
-class TwinContract(Spec):
-    """One key, any, is stored for one owner, any, in one row or place, and somebody adds it. No key moves by then."""
-
-    def parts(self) -> list[wiring.Component]:
-        return [self.dut.keys, *self.dut.ways]
-
-    def elaborate(self, platform: Any) -> Module:
-        with short_keys():
-            return super().elaborate(platform)
-
-    def describe(self, m: Module) -> None:
-        dut = self.dut.keys
-        key, index, lives = AnyConst(KEY_BITS), AnyConst(CONFIG.index_bits), AnyConst(1)
-        layout, placed = stored_layout(CONFIG), placed_layout(CONFIG)
-        words = [
-            layout(self.word(f"way_{number}", "memory", "memory", "memory", address=row_of(CONFIG, key, number)))
-            for number in range(WAYS)
-        ]
-        rests = [rest_of(CONFIG, key, number) for number in range(WAYS)]
-        places = [placed(self.inside("keys", "overflow", f"place_{number}")) for number in range(PLACES)]
-        used = self.inside("keys", "overflow", "place_is_used")
-        owners = [*(word.owner.index for word in words), *(place.owner.index for place in places)]
-        holds = [
-            *(one.is_used & (one.rest == rest) & ~one.as_value().xor() for one, rest in zip(words, rests, strict=True)),
-            *(bit & (place.permuted == key) for bit, place in zip(used, places, strict=True)),
-        ]
-        is_first = ~self.before(m, self.is_running)
-        self.assume(m, sum(holds, start=Const(0, 1)) == 1, given=is_first)
-        for there, owner in zip(holds, owners, strict=True):
-            self.assume(m, owner == index, given=is_first & there)
-        question, placement, swept, wipe = dut.placement_question, dut.placement, dut.swept, dut.wipe
-        asks = question.do & question.is_taken & (question.index == index)
-        self.assume(m, is_live(question.state.as_value()) == lives, given=ago(self, m, asks, STATE_LATENCY))
-
-        self.assume(m, ~(wipe.is_running | wipe.has_row | dut.wipe_start | dut.do_clear | dut.do_retry))
-        self.assume(m, ~(swept.is_stepping | swept.reads_row | swept.do_clear.any()))
-        (at,) = self.states("keys", "placer")
-        self.assume(m, at["IDLE"] & ~self.before(m, placement.do_check), given=placement.do_check)
-        self.assume(m, placement.key.as_value()[:KEY_BITS] == key, given=~at["IDLE"])
-        self.assume(m, ~placement.key_is_wildcard & ~placement.do_write & ~placement.do_cancel)
-        is_checked = placement.is_checked
-        is_told = placement.has_twin & (placement.has_live_twin == lives)
-        self.promise(m, FINDS_TWIN, is_told, given=is_checked)
-        self.reach(m, "a twin in a row", is_checked & holds[1])
-        self.reach(m, "a twin in a place", is_checked & holds[WAYS + 1])
-
-
-def twins(component: type | None = None, old: str = "", new: str = "") -> TwinContract:
-    """The contract around what looks for a key, or around some of which one part has a piece replaced."""
-    with short_keys():
-        placer = mutant(Placer, "class Placer(", "class Placer(", SerialPermutation=ShortPermutation)
-        return TwinContract(homes(component, old, new, Placer=placer))
-
-
-SPARES = "a sweep clears no row, place or wildcard whose owner lives, unless the row is damaged"
-
-
-class SweepContract(Spec):
-    """One candidate, any, of each step, whose owner lives."""
-
-    def describe(self, m: Module) -> None:
-        dut = self.dut
-        count = WAYS + 2
-        candidate, index = AnyConst(2), AnyConst(CONFIG.index_bits)
-        keys, question = dut.keys, dut.question
-        # Ways are told the row a clock later, and then need this long.
-        latency = 1 + Way.FREE_LATENCY
-        clocks = Signal(range(latency + 1))
-        with m.If(~keys.reads_row):
-            m.d.sync += clocks.eq(0)
-        with m.Elif(clocks != latency):
-            m.d.sync += clocks.eq(clocks + 1)
-        owner = Array(one.index for one in keys.owners)[candidate]
-        self.assume(m, owner == index, given=clocks == latency)
-        asked = question.do & question.is_taken & (question.index == index)
-        self.assume(m, is_live(question.state.as_value()), given=ago(self, m, asked, STATE_LATENCY))
-        self.assume(m, question.do, given=question.is_taken)
-        clears = keys.do_clear.bit_select(candidate, 1)
-        was_damaged = self.before(m, Cat(keys.is_damaged, Const(0, 2)).bit_select(candidate, 1))
-        self.promise(m, SPARES, ~clears | was_damaged)
-        self.reach(m, "the others are cleared", keys.do_clear.any() & ~self.before(m, keys.is_damaged.any()))
-
-        (at,) = self.states()
-        self.lemma(m, "it is in a state", Cat(at.values()).any())
-        pause, cursor, number = (self.inside(name) for name in ("pause", "cursor", "number"))
-        has_number, dead, is_asked = (self.inside(name) for name in ("has_number", "dead", "is_asked"))
-        self.lemma(m, "none is dead that lives", ~dead.bit_select(candidate, 1))
-        reading = Way.READ_LATENCY + 1 - pause
-        is_late = Mux(reading > latency, latency, reading)
-        is_reading, is_checking = self.inside("is_reading"), self.inside("is_checking")
-        self.lemma(m, "it reads in one state", is_reading == at["READ"])
-        self.lemma(m, "it checks in one state", is_checking == at["CHECK"])
-        self.lemma(m, "it reads for as long", (pause <= Way.READ_LATENCY + 1) & (clocks == is_late), given=at["READ"])
-        reads = at["CHECK"] | at["AUDIT"] | at["CLEAR"]
-        self.lemma(m, "it goes on reading", clocks == latency, given=reads)
-        self.lemma(m, "it checks each once", cursor <= count, given=at["CHECK"])
-        self.lemma(m, "it begins with the first", cursor == 0, given=at["READ"])
-        self.lemma(m, "nothing is asked then", ~has_number & ~is_asked.any(), given=~at["CHECK"])
-        is_left = self.inside("waits") < (Const(1 << count) >> cursor)
-        self.lemma(m, "those behind the last do not wait", is_left, given=at["CHECK"])
-        kept = Array(self.inside(f"owner_{place}") for place in range(count))
-        is_ahead = at["CHECK"] & (cursor <= candidate)
-        self.lemma(m, "its owner is kept", kept[(candidate - cursor)[:2]] == index, given=is_ahead)
-        self.lemma(m, "it asks for the owner", question.index == index, given=has_number & (number == candidate))
-
-
-def sweeps(old: str = "", new: str = "") -> SweepContract:
-    """The contract around the sweep, or around one of which a piece is replaced."""
-    return SweepContract((mutant(Sweep, old, new) if old else Sweep)(CONFIG))
-
-
 PROOFS = [
     Proof(
         name="moves",
@@ -500,45 +289,6 @@ PROOFS = [
             broken(
                 moves, "drops-what-lives", ONCE, Mover, "~is_live(self.question.state.as_value()) & ~is_pending", "1"
             ),
-        ),
-    ),
-    Proof(
-        name="twins",
-        spec=twins,
-        depth=28,
-        is_inductive=False,
-        reach_depth=27,
-        broken_depth=28,
-        is_nightly=True,
-        broken=(
-            broken(
-                twins,
-                "looks-at-places-too-shortly",
-                FINDS_TWIN,
-                Placer,
-                "last_place = self._places - 1 + PLACE_LATENCY",
-                "last_place = PLACE_LATENCY",
-            ),
-            broken(
-                twins,
-                "forgets-the-rows",
-                FINDS_TWIN,
-                Placer,
-                "with m.If(self.has_way_twin | has_place_twin):",
-                "with m.If(has_place_twin):",
-            ),
-        ),
-    ),
-    Proof(
-        name="sweep",
-        spec=sweeps,
-        depth=8,
-        reach_depth=30,
-        broken_depth=30,
-        is_nightly=True,
-        broken=(
-            broken(sweeps, "clears-the-one-before", SPARES, "dead | (1 << asked[-1])", "dead | (1 << asked[-2])"),
-            broken(sweeps, "asks-for-the-next", SPARES, "question.index.eq(owners[0])", "question.index.eq(owners[1])"),
         ),
     ),
 ]

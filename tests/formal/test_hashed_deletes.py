@@ -1,4 +1,4 @@
-"""The live bit of the hash table: both SAs of a bundle hang on one, and a deleted handle never hits again."""
+"""Lookups and deletes around the live store: what was deleted never hits again until it is issued anew."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from tests.formal.prover import Proof, Run, Spec, broken, mutant
 from saoffload.hdl.table.handles import generation_of, index_of, is_well_formed
 from saoffload.hdl.table.hashed.closure import SETTLE_CLOCKS
 from saoffload.hdl.table.hashed.delete_pipe import DeletePipe
-from saoffload.hdl.table.hashed.entry import sizes_of
 from saoffload.hdl.table.hashed.handle_lookup import HandleLookup
 from saoffload.hdl.table.hashed.key_lookup import KeyLookup
 from saoffload.hdl.table.hashed.live import LIVE, NOT_LIVE, LiveStore
@@ -20,70 +19,12 @@ from saoffload.hdl.table.hashed.states import BundleState, is_inbound, is_live
 from saoffload.hdl.table.hashed.timing import (
     LIVE_TO_ANSWER,
     MEMORY_LATENCY,
-    STATE_LATENCY,
     STATE_WRITE_DELAY,
     WORD_LATENCY,
     request_to_live,
 )
 from saoffload.hdl.table.hashed.wildcards import Wildcards
 from saoffload.hdl.table.hashed.wipe import Wipe
-from saoffload.hdl.table.packet_path import KINDS, PacketPath
-
-BUNDLES = CONFIG.bundles
-
-TOGETHER = "exact keys and wildcards are told in one clock that a bundle lives, and in one clock that it does not"
-BY_KIND = "handle lookups see live outbound bundles, and deletes see the state as it is"
-MANAGES = "the management reads what was written before it asked"
-
-
-class StoreContract(Spec):
-    """One index, any, is watched, from its first write on."""
-
-    def describe(self, m: Module) -> None:
-        dut = self.dut
-        index = AnyConst(CONFIG.index_bits)
-        self.assume(m, index < BUNDLES)
-        self.assume(m, ~dut.manage.read.do, given=dut.manage.write.do)
-        stored = StoredState(self, m, dut, index, self.word("deletes", "memory", "memory", address=index))
-        is_known = Signal()
-        with m.If(stored.is_written):
-            m.d.sync += is_known.eq(1)
-        knew = ago(self, m, is_known, MEMORY_LATENCY)
-        state = ago(self, m, Mux(stored.is_written, BundleState.FREE.value, stored.word), MEMORY_LATENCY)
-        reads = {
-            name: ago(self, m, getattr(dut, name).do_read & (getattr(dut, name).address == index), MEMORY_LATENCY)
-            for name in ("exact_key", "wildcard_key", "handle", "deletes")
-        }
-        for name in ("exact_key", "wildcard_key"):
-            lives = getattr(dut, name).is_live
-            self.promise(m, TOGETHER, lives == is_inbound(state), given=knew & reads[name])
-        is_outbound = state == BundleState.OUTBOUND.value
-        self.promise(m, BY_KIND, dut.handle.is_live == is_outbound, given=knew & reads["handle"])
-        self.promise(m, BY_KIND, Value.cast(dut.deletes.state) == state, given=knew & reads["deletes"])
-        self.promise(m, BY_KIND, dut.deletes.is_live == is_live(state), given=knew & reads["deletes"])
-        asks = dut.manage.read.do & dut.manage.read_is_ready & (dut.manage.read.index == index)
-        # It has the memories in the second clock.
-        in_store = ago(self, m, Cat(stored.word, is_known), MEMORY_LATENCY)
-        asked = ago(self, m, asks, STATE_LATENCY)
-        self.promise(m, MANAGES, Value.cast(dut.manage.state) == in_store[:-1], given=asked & in_store[-1])
-        self.reach(m, "a bundle is found", dut.exact_key.is_live & knew & reads["exact_key"])
-        self.reach(
-            m,
-            "and is no more",
-            ~dut.exact_key.is_live & self.before(m, dut.exact_key.is_live) & knew & reads["exact_key"],
-        )
-
-        self.lemma(m, "deletes have it", stored.kept == stored.word, given=is_known)
-        inbound, outbound = is_inbound(stored.word), stored.word == BundleState.OUTBOUND.value
-        for name, is_set in (("exact_key", inbound), ("wildcard_key", inbound), ("handle", outbound)):
-            word = self.word(name, "memory", "memory", address=index)
-            self.lemma(m, "lookups have it", word == Mux(is_set, LIVE, NOT_LIVE), given=is_known)
-
-
-def store(old: str = "", new: str = "") -> StoreContract:
-    """The contract around the live store, or around one of which a piece is replaced."""
-    return StoreContract((mutant(LiveStore, old, new) if old else LiveStore)(CONFIG))
-
 
 NEVER_AGAIN = "no lookup that is answered with a delete of its handle, or later, hits, until the handle is issued anew"
 KILLS_ONCE = "a delete writes over a bundle that lives, and once"
@@ -238,142 +179,7 @@ def pipes(component: type | None = None, old: str = "", new: str = "") -> PipesC
     return PipesContract(Pipes(components))
 
 
-WIPES_ALL = "a wipe has written every row, wildcard and state when it is done"
-LETS_PASS = "what lookups read before it was wiped is answered when a wipe is done"
-
-
-class WipeContract(Spec):
-    """One position, any, is watched."""
-
-    def describe(self, m: Module) -> None:
-        dut = self.dut
-        progress = dut.progress
-        position = AnyConst(len(progress.position))
-        sizes = sizes_of(CONFIG)
-        is_idle = Signal(init=1)
-        with m.If(dut.do_start):
-            m.d.sync += is_idle.eq(0)
-        with m.Elif(dut.is_done):
-            m.d.sync += is_idle.eq(1)
-        self.assume(m, is_idle, given=dut.do_start)
-        since = Signal(range(dut.TAIL + 1))
-        with m.If(progress.is_running):
-            m.d.sync += since.eq(0)
-        with m.Elif(since != dut.TAIL):
-            m.d.sync += since.eq(since + 1)
-        # The last write of the management is in the memory so many clocks later.
-        self.promise(m, LETS_PASS, since >= STATE_WRITE_DELAY + LIVE_TO_ANSWER, given=dut.is_done)
-        for name, count in (("row", sizes.way_depth), ("index", BUNDLES), ("wildcard", sizes.wildcards)):
-            is_written = Signal(name=f"{name}_is_written")
-            writes = getattr(progress, f"has_{name}") & (progress.position == position) & ~dut.must_hold
-            with m.If(dut.do_start):
-                m.d.sync += is_written.eq(0)
-            with m.Elif(writes):
-                m.d.sync += is_written.eq(1)
-            self.promise(m, WIPES_ALL, is_written | (position >= count), given=dut.is_done)
-            has_passed = ~is_idle & (~progress.is_running | (progress.position > position)) & (position < count)
-            self.lemma(m, "it wipes in order", is_written, given=has_passed)
-        self.reach(m, "it waits and ends", dut.is_done & self._had(m, dut.must_hold & progress.is_running))
-        left, is_last = self.inside("clocks_left"), self.inside("is_last")
-        last = max(sizes.way_depth, BUNDLES, sizes.wildcards) - 1
-        self.lemma(m, "it knows the last", is_last == (progress.position == last), given=progress.is_running)
-        self.lemma(m, "it runs first", left == 0, given=progress.is_running)
-        self.lemma(m, "it is at work", ~is_idle, given=progress.is_running | (left != 0) | dut.is_done)
-        self.lemma(m, "it ends once", progress.is_running + (left != 0) + dut.is_done == 1, given=~is_idle)
-        self.lemma(m, "the tail is counted", since + left == dut.TAIL - 1, given=left != 0)
-
-    def _had(self, m: Module, condition: Value) -> Signal:
-        had = Signal()
-        with m.If(condition):
-            m.d.sync += had.eq(1)
-        return had
-
-
-def wipe(old: str = "", new: str = "") -> WipeContract:
-    """The contract around the wipe, or around one of which a piece is replaced."""
-    return WipeContract((mutant(Wipe, old, new) if old else Wipe)(CONFIG))
-
-
-MISSES = "a lookup that is answered while the gate is closed is a miss, and tells nothing"
-
-
-class GateContract(Spec):
-    """The packet path of both kinds of tables."""
-
-    def describe(self, m: Module) -> None:
-        dut = self.dut
-        for kind in KINDS:
-            told = getattr(dut, f"{kind}_answers").payload
-            is_empty = ~Cat(told.hit, told.handle, told.context).any()
-            self.promise(m, MISSES, is_empty, given=dut.gate_is_closed)
-            self.reach(m, "a hit", told.hit)
-
-
-def gate(old: str = "", new: str = "") -> GateContract:
-    """The contract around the packet path, or around one of which a piece is replaced."""
-    return GateContract((mutant(PacketPath, old, new) if old else PacketPath)(CONFIG))
-
-
 PROOFS = [
-    Proof(
-        name="wipe",
-        spec=wipe,
-        depth=3,
-        reach_depth=24,
-        broken_depth=24,
-        is_nightly=True,
-        broken=(
-            broken(
-                wipe,
-                "passes-what-it-did-not-write",
-                WIPES_ALL,
-                "with m.Elif(progress.is_running & ~self.must_hold):\n            m.d.sync += [progress.position",
-                "with m.Elif(progress.is_running):\n            m.d.sync += [progress.position",
-            ),
-            broken(wipe, "ends-early", LETS_PASS, "clocks_left.eq(self.TAIL - 1)", "clocks_left.eq(self.TAIL - 3)"),
-        ),
-    ),
-    Proof(
-        name="gate",
-        spec=gate,
-        depth=2,
-        reach_depth=4,
-        broken_depth=4,
-        is_nightly=True,
-        broken=(broken(gate, "lets-hits-through", MISSES, "answer.hit & ~self.gate_is_closed", "answer.hit"),),
-    ),
-    Proof(
-        name="live-store",
-        spec=store,
-        depth=6,
-        reach_depth=12,
-        broken_depth=12,
-        rejects_nightly=True,
-        broken=(
-            broken(
-                store,
-                "wildcards-see-one-key-alone",
-                TOGETHER,
-                '"wildcard_key": is_inbound(code_q)',
-                '"wildcard_key": code_q == BundleState.INBOUND_1.value',
-            ),
-            broken(store, "answers-amid-a-write", TOGETHER, "is_read[1] & ~collision.collided", "is_read[1]"),
-            broken(
-                store,
-                "writes-a-delete-early",
-                BY_KIND,
-                "Mux(does_delete[1], deleted_qq, managed_q)",
-                "Mux(does_delete[1], deleted_q, managed_q)",
-            ),
-            broken(
-                store,
-                "reads-amid-a-delete",
-                MANAGES,
-                "self.manage.read_is_ready.eq(~does_delete[0])",
-                "self.manage.read_is_ready.eq(1)",
-            ),
-        ),
-    ),
     Proof(
         name="live-to-answer",
         spec=pipes,
@@ -422,5 +228,5 @@ PROOFS = [
 ]
 
 
-def test_hashed_live(run: Run, tmp_path: Path) -> None:
+def test_hashed_deletes(run: Run, tmp_path: Path) -> None:
     run(tmp_path)
