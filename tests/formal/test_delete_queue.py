@@ -49,6 +49,8 @@ class DeletesContract(Spec):
         in_rows = Signal(4)
         m.d.comb += in_rows.eq(written - read)
         self.lemma(m, "rows are counted", waiting == in_rows + dut.deletes.valid)
+        self.lemma(m, "a row is known when it is there", in_rows != 0, given=self.inside("has_row_q"))
+        self.lemma(m, "places follow one another", self.inside("following_q") == (read + 1)[: len(read)])
         self.lemma(m, "answers are counted", (sent - answered)[:6] == owed)
         self.lemma(m, "owners have places", owed + dut.deletes.valid <= 32)
         self.lemma(m, "it is known that they have", owed + dut.deletes.valid <= 30, given=~self.inside("is_full_q"))

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
 
-from saoffload.hdl.walk.contexts.round_robin import RoundRobin
+from saoffload.hdl.walk.contexts.round_robin import GROUP, RoundRobin
 
 WIDTH = 5
 """Not a power of two: the tree is uneven."""
 
 NAMES_A_REQUEST = "the one that is named asks"
 IS_FAIR = "a request that stays is taken after at most width - 1 others"
+MARKS_IT = "its mark is that of its request"
 IN_TURN = "the next one is the first request behind the one taken last"
 
 
@@ -23,15 +24,18 @@ class Contract(Spec):
         dut = self.dut
         # Who takes says so a clock later, in which the request stands no more, and takes nothing in that clock.
         named, was_any = self.before(m, dut.index), self.before(m, dut.is_any)
-        self.assume(m, was_any & (dut.taken == named) & ~dut.requests.bit_select(named, 1), given=dut.do_take)
+        self.assume(m, was_any & (dut.taken == named), given=dut.do_take)
         self.assume(m, ~self.before(m, dut.do_take), given=dut.do_take)
-        requests = self.before(m, dut.requests)
+        # What is taken is no request in that clock.
+        left = Signal(WIDTH)
+        m.d.comb += left.eq(dut.requests & ~Mux(dut.do_take, 1 << dut.taken, 0))
+        requests = self.before(m, left)
         self.promise(m, NAMES_A_REQUEST, dut.is_any == requests.any())
         self.promise(m, NAMES_A_REQUEST, requests.bit_select(dut.index, 1), given=dut.is_any)
 
         watched = AnyConst(dut.index.shape())
         others = Signal(range(WIDTH + 1))
-        asks = dut.requests.bit_select(watched, 1)
+        asks = left.bit_select(watched, 1)
         self.assume(m, watched < WIDTH)
         with m.If(~asks):
             m.d.sync += others.eq(0)
@@ -57,10 +61,21 @@ class Contract(Spec):
         for number in range(WIDTH):
             self.lemma(m, "the registers know who is behind", is_behind[number] == ((start != 0) & (start <= number)))
         self.lemma(m, "the place is on the ring", start < WIDTH)
-        self.lemma(m, "the requests are those of before", self.inside("requests_q") == requests)
-        self.lemma(m, "so are those behind", self.inside("later_q") == requests & is_behind)
+        self.promise(m, MARKS_IT, dut.mark == dut.marks.bit_select(dut.index, 1), given=dut.is_any)
+        for name, found in (("first", requests), ("later", requests & is_behind)):
+            for group, low in enumerate(range(0, WIDTH, GROUP)):
+                self._tell_group(m, f"{name}_{group}", found[low : low + GROUP])
         # As many others as lie between can have come since the watched one began to ask.
         self.lemma(m, "who came lies between", others + of_watched < WIDTH)
+
+    def _tell_group(self, m: Module, name: str, requests: Value) -> None:
+        """What the registers know of a group is the first of its requests, of the clock before."""
+        is_any, index = self.inside(f"{name}_is_any_q"), self.inside(f"{name}_index_q")
+        about = f"the registers know of group {name}"
+        self.lemma(m, about, is_any == requests.any())
+        for number in range(len(requests)):
+            is_first = requests[number] & ~requests[:number].any()
+            self.lemma(m, about, index == number, given=is_first)
 
 
 def arbiter(old: str = "", new: str = "") -> Contract:
@@ -77,18 +92,23 @@ PROOFS = [
         broken=(
             Broken(
                 name="a-bystander",
-                spec=lambda: arbiter("later_q.eq(self.requests & is_behind)", "later_q.eq(is_behind)"),
+                spec=lambda: arbiter('"later", self.requests & is_behind', '"later", is_behind'),
                 breaks=NAMES_A_REQUEST,
             ),
             Broken(
                 name="the-lowest-first",
-                spec=lambda: arbiter("Mux(later_q.any(), later_index, index)", "index"),
+                spec=lambda: arbiter("Mux(later.is_any, later.index, first.index)", "first.index"),
                 breaks=IS_FAIR,
             ),
             Broken(
                 name="the-same-again",
                 spec=lambda: arbiter("self.taken < number", "self.taken <= number"),
                 breaks=IN_TURN,
+            ),
+            Broken(
+                name="the-mark-of-another",
+                spec=lambda: arbiter("Mux(later.is_any, later.mark, first.mark)", "first.mark"),
+                breaks=MARKS_IT,
             ),
         ),
     )

@@ -174,14 +174,14 @@ PROOFS = [
                 "Cat(Const(0, 1), window.not_last_x86_low)",
             ),
             broken("forgets-the-carry", ALLOWS, "window.crosses.eq(carries)", "window.crosses.eq(0)"),
-            broken("the-highest-window", TRANSLATES, "with m.If(hold_q):", "with m.If(hold_q & ~holds_q[-1]):"),
+            broken("the-highest-window", TRANSLATES, "with m.If(hold):", "with m.If(hold & ~holds[-1]):"),
             broken(
                 "looks-at-the-lock-once",
                 JUDGES,
-                "is_refused_q.eq(is_refused_q | self.is_locked | is_past",
-                "is_refused_q.eq(is_refused_q | is_past",
+                "is_refused_q.eq(is_refused_q | self.is_locked),",
+                "is_refused_q.eq(is_refused_q),",
             ),
-            broken("past-the-bus", JUDGES, "is_past_the_top | is_bus_far", "is_past_the_top"),
+            broken("past-the-bus", JUDGES, "~is_empty_q) | is_bus_far", "~is_empty_q)"),
             broken("takes-at-once", ANSWERS_ONCE, 'm.next = "JUDGE"', 'm.next = "COMMIT"'),
         ),
     )

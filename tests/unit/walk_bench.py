@@ -129,14 +129,12 @@ class ReadPort:
                 ctx.set(dut.arrives, delivered is not None)
                 ctx.set(dut.arriving_id, read.id if delivered else 0)
                 ctx.set(dut.arriving_is_last, bool(delivered and delivered[-1]))
+                ctx.set(dut.arriving_data, self._content(*delivered[1:3]) if delivered else 0)
             if is_delivered:
                 _, word, failed, is_final, _ = delivered
-                content = int.from_bytes(self.memory.read(word, WORD), "little")
-                if failed:
-                    content ^= 0x5555_AAAA_3333_CCCC
                 content_now = {
                     "id": read.id,
-                    "data": content,
+                    "data": self._content(word, failed),
                     "number": read.number,
                     "failed": failed,
                     "is_final": is_final,
@@ -197,6 +195,11 @@ class ReadPort:
             if is_final:
                 break
         self._reads.append(Read(read_id, beats, is_silent=Fault.SILENCE in kinds, is_lost=is_lost))
+
+    def _content(self, word: int, failed: bool) -> int:
+        """A word as the bus has it: a beat that failed is not what memory holds."""
+        content = int.from_bytes(self.memory.read(word, WORD), "little")
+        return content ^ 0x5555_AAAA_3333_CCCC if failed else content
 
     def _take_beat(self) -> tuple[Read, tuple[int, int, bool, bool, bool]] | None:
         if next(self.beat_stalls):

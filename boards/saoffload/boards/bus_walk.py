@@ -10,7 +10,7 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.walk.signature import WalkSignature
 from saoffload.hdl.walk.walk import Walk
 
-ARRIVALS = ("arrives", "arriving_id", "arriving_is_last")
+ARRIVALS = ("arrives", "arriving_id", "arriving_is_last", "arriving_data")
 """Those that only a walker of many lists has."""
 
 BETWEEN_THEM = ("reads", "beats", "abandons", "busy_ids", *ARRIVALS)

@@ -130,18 +130,18 @@ class _Command:
         return log
 
 
-def prepared(platform: Any, top: Any, *, is_ecp5: bool, placer: str = "static") -> Any:
+def prepared(platform: Any, top: Any, *, is_ecp5: bool, placing: str = "--placer static") -> Any:
     """Amaranth's build plan: RTL, constraints and script, without a path of this machine in any of them.
 
-    Parameters: ``placer`` of nextpnr on ECP5. The default makes half the wire length of the other, ``heap``, on tables
-    of many block RAMs, which the router cannot do without; ``heap`` minds the clock more.
+    Parameters: ``placing``, options of nextpnr for ECP5. The default placer makes half the wire length of the other,
+    ``heap``, on tables of many block RAMs, which the router cannot do without; ``heap`` minds the clock more.
     """
     overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER}
     if is_ecp5:
         # Multiplexers that join LUTs of a slice tie their places together: the placer then finds some far from where
         # they belong. Without them the table of 16,384 SAs is a tenth faster with the same number of LUTs.
         overrides["synth_opts"] = "-nowidelut"
-        overrides["nextpnr_opts"] = f"--placer {placer}"
+        overrides["nextpnr_opts"] = placing
     return platform.prepare(top, "top", emit_src=False, **overrides)
 
 

@@ -180,7 +180,7 @@ class Engine(wiring.Component):
             ),
         )
         if not config.is_serial:
-            wires += ((master, walk, ("arrives", "arriving_id", "arriving_is_last")),)
+            wires += ((master, walk, ("arrives", "arriving_id", "arriving_is_last", "arriving_data")),)
         for owner, reader, names in wires:
             m.d.comb += [getattr(reader, name).eq(getattr(owner, name)) for name in names]
 

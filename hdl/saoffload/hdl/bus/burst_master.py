@@ -37,9 +37,9 @@ class BurstMaster(wiring.Component):
     requests, beats, abandons, busy_ids, lost_id_count, is_awaited, unknown_beat, axi
         As :class:`.ReadMaster` has them. ``beats.payload.number`` counts the words of a read from 0. ``beats`` and
         ``unknown_beat`` come a clock after the beat, ``lost_id_count`` is four clocks late. An ID is busy from the
-        second clock after its offer.
-    arrives, arriving_id, arriving_is_last : Out
-        A beat comes, for whomever: RVALID, RID and RLAST.
+        second clock after its offer. It is not abandoned in the clock in which its read is first offered.
+    arrives, arriving_id, arriving_is_last, arriving_data : Out
+        A beat comes, for whomever: RVALID, RID, RLAST and RDATA.
 
     A request passes to AXI in its own clock, and a beat to ``beats`` in the next: 0 and 1 clocks of latency, 1 request
     and 1 beat per clock. An ID can be used again in the clock after its RLAST.
@@ -53,6 +53,7 @@ class BurstMaster(wiring.Component):
     arrives: Signal
     arriving_id: Signal
     arriving_is_last: Signal
+    arriving_data: Signal
     is_awaited: Signal
     unknown_beat: Signal
 
@@ -70,6 +71,7 @@ class BurstMaster(wiring.Component):
                 "arrives": Out(1),
                 "arriving_id": Out(config.id_width),
                 "arriving_is_last": Out(1),
+                "arriving_data": Out(config.data_width),
                 "axi": Out(
                     Axi4ReadSignature(
                         address_width=config.address_width, data_width=config.data_width, id_width=config.id_width
@@ -105,7 +107,8 @@ class BurstMaster(wiring.Component):
 
         # Addresses. A waiting request holds still, as a stream must, and that is AXI's rule too.
         is_accepted = Signal()
-        is_offer_abandoned = Signal()
+        # Nothing is abandoned in the clock in which it is first offered, so that is not waited for.
+        is_still_offered, is_offer_abandoned = Signal(name="is_still_offered"), Signal(name="is_offer_abandoned")
         m.d.comb += [
             axi.arid.eq(request.id),
             axi.araddr.eq(request.address),
@@ -117,8 +120,10 @@ class BurstMaster(wiring.Component):
             axi.arvalid.eq(self.requests.valid),
             self.requests.ready.eq(axi.arready),
             is_accepted.eq(axi.arvalid & axi.arready),
+            is_still_offered.eq(was_offered_q & ~was_accepted_q),
             is_offer_abandoned.eq(
-                is_offer_abandoned_q | (self.abandons.valid & (self.abandons.payload.id == request.id))
+                is_still_offered
+                & (is_offer_abandoned_q | (self.abandons.valid & (self.abandons.payload.id == request.id)))
             ),
             lengths.do_write.eq(was_offered_q),
             lengths.write_address.eq(accepted_q),
@@ -136,7 +141,7 @@ class BurstMaster(wiring.Component):
             noted_length_q.before_last.eq(request.beat_count - 2),
         ]
 
-        m.d.sync += is_offer_abandoned_q.eq(axi.arvalid & ~axi.arready & is_offer_abandoned)
+        m.d.sync += is_offer_abandoned_q.eq(~axi.arready & is_offer_abandoned)
 
         # Beats, as they come: what is known of their IDs is looked up.
         arrives_q, is_last_q, is_error_q = (Signal(name=name) for name in ("arrives_q", "is_last_q", "is_error_q"))
@@ -151,6 +156,7 @@ class BurstMaster(wiring.Component):
             self.arrives.eq(axi.rvalid),
             self.arriving_id.eq(axi.rid),
             self.arriving_is_last.eq(axi.rlast),
+            self.arriving_data.eq(axi.rdata),
             lengths.read_addresses[0].eq(axi.rid),
             numbers.read_addresses[0].eq(axi.rid),
         ]

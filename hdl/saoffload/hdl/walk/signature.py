@@ -39,12 +39,13 @@ class WalkSignature(wiring.Signature):
         See :class:`.WindowTable`.
     window_is_locked : ``In(1)``
         Refuse window writes. They are refused without it too while ``is_active`` or a bit of ``busy_ids`` is 1,
-        and in the clock after that by a walker of many lists.
+        and in the two clocks after that by a walker of many lists.
     reads : ``Out(stream of layouts.read_request)``
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
         To a walker of many lists a clock after their arrival.
-    arrives, arriving_id, arriving_is_last : In
-        A beat arrives, of a read with this ID, perhaps for nobody; RLAST. Only a walker of many lists has them.
+    arrives, arriving_id, arriving_is_last, arriving_data : In
+        A beat arrives, of a read with this ID, perhaps for nobody; RLAST and RDATA. Only a walker of many lists has
+        them.
     abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
     busy_ids : ``In(2**id_width)``
         Bit n is 1 from the clock after a read of ID n is offered until it can be used again.
@@ -60,7 +61,12 @@ class WalkSignature(wiring.Signature):
 
     def __init__(self, config: EngineConfig):
         context = range(max(2, config.contexts))
-        arrivals = {"arrives": In(1), "arriving_id": In(config.id_width), "arriving_is_last": In(1)}
+        arrivals = {
+            "arrives": In(1),
+            "arriving_id": In(config.id_width),
+            "arriving_is_last": In(1),
+            "arriving_data": In(config.data_width),
+        }
         super().__init__(
             {
                 "commands": In(stream.Signature(layouts.COMMAND)),
@@ -115,6 +121,7 @@ class WalkComponent(wiring.Component):
     arrives: Signal
     arriving_id: Signal
     arriving_is_last: Signal
+    arriving_data: Signal
     abandons: stream.Interface
     busy_ids: Signal
     timeout: Signal

@@ -11,6 +11,8 @@ from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Abi
 # All that windows are made of is a multiple of 8, so that addresses are compared as numbers of 8-byte words.
 WORD_BITS = LIST_ADDRESS_BITS - 3
 PAGE_BITS = 12
+SUM_PARTS = 2
+"""Of the sums whose carries are noted."""
 
 
 class WindowCheckSignature(wiring.Signature):
@@ -109,33 +111,48 @@ class WindowTable(wiring.Component):
         is_x86 = check.abi == Abi.X86
 
         # Below 2**32 - 12 as an x86 node must start: in the low 32 bits, and not in their last word.
-        is_far = self._noted(m, "is_far_q", check.address[32:].any())
-        is_in_last_word = self._noted(m, "is_in_last_word_q", check.address[3:32].all())
-        is_in_abi = ~self._noted(m, "is_x86_q", is_x86) | (~is_far & ~is_in_last_word)
+        beyond = [check.address[3:32].all(), *(check.address[low : low + 8].any() for low in range(32, 64, 8))]
+        is_in_abi = ~Cat(
+            self._noted(m, f"is_beyond_{number}_q", is_x86 & part) for number, part in enumerate(beyond)
+        ).any()
 
         bus_address = Signal.like(check.bus_address)
-        bus_addresses_q = []
-        holds = []
+        bus_pages, holds, allows = [], [], []
         for number, window_q in enumerate(windows_q):
-            bus_page_q = Signal(self._config.address_width - PAGE_BITS, name=f"bus_page_{number}_q")
-            m.d.sync += bus_page_q.eq(page + window_q.page_offset)
-            bus_addresses_q.append(bus_page_q)
+            bus_pages.append(self._bus_page(m, number, page, window_q.page_offset))
             is_on = self._noted(m, f"is_on_{number}_q", window_q.is_on)
-            holds.append(is_on & self._is_inside(m, number, word, is_x86, window_q))
-        # Which window it is does not wait for the ABI: it means nothing if that forbids the address.
-        holds_q, is_in_abi_q = holds, is_in_abi
+            is_inside = self._is_inside(m, number, word, is_x86, window_q)
+            allows.append(is_inside & (is_on & is_in_abi))
+            # Which window it is means nothing if the ABI forbids the address, so there it need not wait for that.
+            holds.append(is_inside & is_on)
         if self._config.is_serial:
-            holds, is_in_abi_q = [hold & is_in_abi for hold in holds], Const(1, 1)
-            holds_q = [Signal(name=f"hold_{number}_q") for number in range(len(holds))]
-            m.d.sync += [hold_q.eq(hold) for hold_q, hold in zip(holds_q, holds, strict=True)]
+            allows_q = [Signal(name=f"allows_{number}_q") for number in range(len(allows))]
+            m.d.sync += [allow_q.eq(allow) for allow_q, allow in zip(allows_q, allows, strict=True)]
+            allows, holds = allows_q, allows_q
 
         in_page_q = Signal(PAGE_BITS)
         m.d.sync += in_page_q.eq(check.address[:PAGE_BITS])
-        m.d.comb += [bus_address.eq(Cat(in_page_q, bus_addresses_q[-1])), check.window.eq(len(holds_q) - 1)]
-        for number, (hold_q, bus_page_q) in reversed(list(enumerate(zip(holds_q, bus_addresses_q, strict=True)))[:-1]):
-            with m.If(hold_q):
-                m.d.comb += [bus_address[PAGE_BITS:].eq(bus_page_q), check.window.eq(number)]
-        m.d.comb += [check.is_allowed.eq(Cat(holds_q).any() & is_in_abi_q), check.bus_address.eq(bus_address)]
+        m.d.comb += [bus_address.eq(Cat(in_page_q, bus_pages[-1])), check.window.eq(len(holds) - 1)]
+        for number, (hold, bus_page) in reversed(list(enumerate(zip(holds, bus_pages, strict=True)))[:-1]):
+            with m.If(hold):
+                m.d.comb += [bus_address[PAGE_BITS:].eq(bus_page), check.window.eq(number)]
+        m.d.comb += [check.is_allowed.eq(Cat(allows).any()), check.bus_address.eq(bus_address)]
+
+    def _bus_page(self, m: Module, number: int, page: Value, offset: Value) -> Value:
+        """The page on the bus of the page of the clock before. With contexts, its upper half is added up a clock later
+        than its lower half.
+        """
+        half = len(page) // 2
+        if self._config.is_serial or not half:
+            bus_page_q = Signal(len(page), name=f"bus_page_{number}_q")
+            m.d.sync += bus_page_q.eq(page + offset)
+            return bus_page_q
+        low_q = Signal(half + 1, name=f"bus_page_{number}_low_q")
+        high_q = self._noted(m, f"bus_page_{number}_high_q", page[half:])
+        m.d.sync += low_q.eq(page[:half] + offset[:half])
+        carry = low_q[half]
+        high = (Cat(Const(1, 1), high_q) + Cat(carry, offset[half:]))[1:]
+        return Value.cast(Cat(low_q[:half], high[: len(high_q)]))
 
     def _is_inside(self, m: Module, number: int, word: Value, is_x86: Value, window: data.View) -> Value:
         """Whether ``word`` lies from the window's first to its last word for a node of this ABI."""
@@ -158,18 +175,22 @@ class WindowTable(wiring.Component):
         return is_near & Mux(is_in_first_part, crosses | is_below_end, crosses & is_below_end)
 
     def _carry(self, m: Module, name: str, left: Value, right: Value, carry_in: Value) -> Value:
-        """The carry of a sum of the clock before: of its lower half, and of its upper half for both cases."""
-        half = len(left) // 2
-        noted = []
-        for part, bits, first in (
-            ("low", slice(0, half), carry_in),
-            ("high", slice(half, len(left)), Const(0, 1)),
-            ("more", slice(half, len(left)), Const(1, 1)),
-        ):
-            total = (Cat(first, left[bits]) + Cat(first, right[bits]))[1:]
-            noted.append(self._noted(m, f"{name}_{part}_q", total[len(left[bits])]))
-        low, high, more = noted
-        return high | (low & more)
+        """The carry of a sum of the clock before: of its lowest part, and of the others for both cases."""
+        size = -(-len(left) // SUM_PARTS)
+        carry = None
+        for low in range(0, len(left), size):
+            bits = slice(low, min(low + size, len(left)))
+
+            def noted(what: str, first: Value, bits: slice = bits) -> Value:
+                total = (Cat(first, left[bits]) + Cat(first, right[bits]))[1:]
+                return self._noted(m, f"{name}_{bits.start}_{what}_q", total[len(left[bits])])
+
+            if carry is None:
+                carry = noted("carry", carry_in)
+            else:
+                carry = noted("carry", Const(0, 1)) | (carry & noted("more", Const(1, 1)))
+        assert carry is not None
+        return Value.cast(carry)
 
     def _noted(self, m: Module, name: str, value: Value) -> Value:
         """What a check comes to is told by a register at the end of its clock, in the smallest space. With contexts,
@@ -177,7 +198,7 @@ class WindowTable(wiring.Component):
         """
         if self._config.is_serial:
             return value
-        noted = Signal(name=name)
+        noted = Signal(len(value), name=name)
         m.d.sync += noted.eq(value)
         return noted
 
@@ -188,14 +209,14 @@ class WindowTable(wiring.Component):
         low, high = slice(0, self._low_bits), slice(self._low_bits, WORD_BITS)
 
         # A size is used less 2 words: what a node needs at least. So it always fits, and no window below that is on.
-        is_empty_q = Signal()
+        is_empty_q, is_past_q = Signal(), Signal()
         shorter_q = Signal(self._low_bits)
         shorter = size[low] - 2
         is_below_2 = shorter[self._low_bits]
 
         # `base` + `shorter`, and 1 more in JUDGE: there the carry says that the end lies beyond what the bits can name.
-        is_judging = Signal()
-        last_x86 = (Cat(Const(1, 1), base[low]) + Cat(is_judging, shorter_q))[1:]
+        is_judging_q = Signal()
+        last_x86 = (Cat(Const(1, 1), base[low]) + Cat(is_judging_q, shorter_q))[1:]
         carries = last_x86[self._low_bits]
         bus_carries = (Cat(Const(1, 1), bus_base[low]) + Cat(Const(1, 1), shorter_q))[self._low_bits + 1]
 
@@ -236,16 +257,19 @@ class WindowTable(wiring.Component):
                         | (write.index >= config.windows)
                     ),
                 ]
+                m.d.sync += is_judging_q.eq(1)
                 m.next = "JUDGE"
             with m.State("JUDGE"):
-                m.d.comb += is_judging.eq(1)
-                is_past_the_top = is_base_last & carries & ~is_empty_q
-                m.d.sync += is_refused_q.eq(is_refused_q | self.is_locked | is_past_the_top | is_bus_far)
+                m.d.sync += [
+                    is_judging_q.eq(0),
+                    is_past_q.eq((carries & is_base_last & ~is_empty_q) | is_bus_far),
+                    is_refused_q.eq(is_refused_q | self.is_locked),
+                ]
                 m.next = "COMMIT"
             with m.State("COMMIT"):
                 m.d.comb += self.writes.ready.eq(1)
-                m.d.sync += [is_refused_q.eq(is_refused_q | self.is_locked), is_answering_q.eq(1)]
-                with m.If(~is_refused_q & ~self.is_locked):
+                m.d.sync += [is_refused_q.eq(is_refused_q | is_past_q | self.is_locked), is_answering_q.eq(1)]
+                with m.If(~is_refused_q & ~is_past_q & ~self.is_locked):
                     window = windows_q[write.index]
                     m.d.sync += [
                         window.is_on.eq(~is_empty_q),

@@ -24,8 +24,9 @@ class Aborts(wiring.Component):
     is_undecided : ``In(contexts)``
         It is still open how this context's command ends. A decision that was begun before ``do_mark`` shows two clocks
         after it at the latest.
-    do_mark : ``Out(contexts)``
-        Strobe for each, two clocks after ``do_abort``: it is aborted from the next clock on.
+    may_mark, do_mark : ``Out(contexts)``
+        ``do_mark``: strobe for each, two clocks after ``do_abort``: it is aborted from the next clock on. ``may_mark``,
+        early in that clock: if it is undecided.
     is_done, is_matched : Out
         ``is_done``: strobe, four clocks after ``do_abort``; ``is_matched``: some context will end ABORTED for it.
     """
@@ -41,6 +42,7 @@ class Aborts(wiring.Component):
                 "abort_tag": In(TAG_BITS),
                 "abort_is_all": In(1),
                 "is_undecided": In(contexts),
+                "may_mark": Out(contexts),
                 "do_mark": Out(contexts),
                 "is_done": Out(1),
                 "is_matched": Out(1),
@@ -77,7 +79,7 @@ class Aborts(wiring.Component):
                 & steps_q[0].replicate(self._contexts)
             ),
         ]
-        m.d.comb += self.do_mark.eq(is_equal_q & self.is_undecided)
+        m.d.comb += [self.may_mark.eq(is_equal_q), self.do_mark.eq(is_equal_q & self.is_undecided)]
 
         # A command whose end was decided before its mark was seen is not aborted.
         marked_q, was_marked_q = Signal(self._contexts), Signal(self._contexts)

@@ -1,6 +1,6 @@
 """Which read goes out next: nodes that were asked for, second parts, and lines when nobody else wants the bus."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,6 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi
 from saoffload.hdl.lut_memory import LutMemory
 
-from .lane import first_count
 from .round_robin import RoundRobin
 
 PAGE_BITS = 12
@@ -29,8 +28,9 @@ class AskQueue(wiring.Component):
 
     Members
     -------
-    can_ask, do_ask, context, address, abi : In
-        Asks for the node at this bus address. ``do_ask`` may be late in its clock; it comes only with ``can_ask``.
+    can_ask, do_ask, context, address, abi, first_count : In
+        Asks for the node at this bus address, of which so many words lie before 4 KB. ``do_ask`` may be late in its
+        clock; it comes only with ``can_ask``.
     do_wake, wake_context : In
         A node that was asked for with ``ask_is_parked`` is to be read after all.
     may_be_parked, ask_is_parked : In
@@ -71,6 +71,7 @@ class AskQueue(wiring.Component):
                 "context": In(context),
                 "address": In(config.address_width),
                 "abi": In(Abi),
+                "first_count": In(2),
                 "do_wake": In(1),
                 "wake_context": In(context),
                 "do_second": In(1),
@@ -103,7 +104,7 @@ class AskQueue(wiring.Component):
         is_parked_q = Signal()
         asked = Signal(layouts.read_request(config))
         is_fast = Signal()
-        before = first_count(self.address, self.abi)
+        before = self.first_count
         m.d.comb += [
             asked.id.eq(self.context),
             asked.address.eq(Cat(Const(0, 3), self.address[3:])),
@@ -116,8 +117,6 @@ class AskQueue(wiring.Component):
         is_leaving_q = Signal()
         leaving_q = self.leaving_context
         has_one_q = turn.is_any
-        is_kept = self.is_aborted.bit_select(leaving_q, 1)
-        is_waited_for = self.is_waiting.bit_select(leaving_q, 1)
         leaves = Cat(is_leaving_q & (leaving_q == number) for number in range(config.contexts))
         do_take = Signal()
         can_be_fast = Signal()
@@ -129,21 +128,23 @@ class AskQueue(wiring.Component):
             places.write_data.before.eq(before),
             places.write_data.behind.eq(Mux(self.abi == Abi.X86, 2, 3) - before),
             places.read_addresses[0].eq(leaving_q),
-            turn.requests.eq(self.pending & ~self.is_aborted & ~leaves),
+            turn.requests.eq(self.pending & ~self.is_aborted),
             do_take.eq(has_one_q & (~is_held_q | self.reads.ready) & ~is_leaving_q & self.may_ask),
             turn.do_take.eq(is_leaving_q),
             turn.taken.eq(leaving_q),
             can_be_fast.eq(~is_held_q & ~is_leaving_q & ~has_one_q & self.may_ask),
             is_fast.eq(self.do_ask & ~self.may_be_parked & can_be_fast),
-            self.is_leaving.eq(is_leaving_q & ~is_kept & is_waited_for),
+            self.is_leaving.eq((leaves & self.is_waiting & ~self.is_aborted).any()),
         ]
         m.d.sync += is_leaving_q.eq(do_take)
+        # Whether the read of a context is that of a second part, and that of the one that leaves.
+        seconds_q, is_second_q = Signal(config.contexts), Signal()
+        m.d.comb += turn.marks.eq(seconds_q)
         with m.If(~is_leaving_q):
-            m.d.sync += leaving_q.eq(turn.index)
+            m.d.sync += [leaving_q.eq(turn.index), is_second_q.eq(turn.mark)]
 
         # What is held waits for nothing that is late, but for whether it is valid.
         found = places.read_data[0]
-        is_second = self._add_parts(m)
         with m.If(self.reads.ready | is_parked_q):
             m.d.sync += is_held_q.eq(0)
         with m.If(self.is_leaving | (self.do_ask & can_be_fast)):
@@ -153,14 +154,14 @@ class AskQueue(wiring.Component):
             m.d.sync += [
                 held_q.id.eq(leaving_q),
                 held_q.address.eq(
-                    Mux(is_second, Cat(Const(0, PAGE_BITS), found.next_page), Cat(Const(0, 3), found.word))
+                    Mux(is_second_q, Cat(Const(0, PAGE_BITS), found.next_page), Cat(Const(0, 3), found.word))
                 ),
-                held_q.beat_count.eq(Mux(is_second, found.behind, found.before)),
+                held_q.beat_count.eq(Mux(is_second_q, found.behind, found.before)),
             ]
         with m.Elif(self.can_ask & ~is_held_q):
             m.d.sync += held_q.eq(asked)
         if config.line_buffers:
-            can_hold_line = ~is_held_q & ~is_leaving_q & ~self.can_ask & ~(has_one_q & self.may_ask)
+            can_hold_line = ~is_held_q & ~is_leaving_q & ~self.can_ask & ~has_one_q
             m.d.comb += self.lines.ready.eq(can_hold_line)
             with m.If(can_hold_line):
                 m.d.sync += held_q.eq(self.lines.payload)
@@ -177,33 +178,16 @@ class AskQueue(wiring.Component):
         ]
         does_wait = does_wait_q & ~was_parked_q
         for number in range(config.contexts):
-            with m.If(leaves[number] & ~(is_kept & is_waited_for)):
-                m.d.sync += self.pending[number].eq(0)
+            with m.If(leaves[number] & ~(self.is_aborted[number] & self.is_waiting[number])):
+                m.d.sync += [self.pending[number].eq(0), seconds_q[number].eq(0)]
             with m.If(
                 (does_wait & (asked_context_q == number))
                 | (self.do_wake & (self.wake_context == number))
                 | (self.do_second & (self.second_context == number))
             ):
                 m.d.sync += self.pending[number].eq(1)
+            with m.If(self.do_second & (self.second_context == number)):
+                m.d.sync += seconds_q[number].eq(1)
             with m.If(self.do_call_off & (self.call_off_context == number)):
-                m.d.sync += self.pending[number].eq(0)
+                m.d.sync += [self.pending[number].eq(0), seconds_q[number].eq(0)]
         return m
-
-    def _add_parts(self, m: Module) -> Value:
-        """Whether the one that leaves is a second part. Two bits per context differ then: each has one writer."""
-        contexts = self._config.contexts
-        m.submodules.firsts = firsts = LutMemory(shape=1, depth=contexts, readers=2)
-        m.submodules.seconds = seconds = LutMemory(shape=1, depth=contexts, readers=2)
-        m.d.comb += [
-            seconds.read_addresses[0].eq(self.context),
-            firsts.do_write.eq(self.do_ask),
-            firsts.write_address.eq(self.context),
-            firsts.write_data.eq(seconds.read_data[0]),
-            firsts.read_addresses[0].eq(self.second_context),
-            seconds.do_write.eq(self.do_second),
-            seconds.write_address.eq(self.second_context),
-            seconds.write_data.eq(~firsts.read_data[0]),
-            firsts.read_addresses[1].eq(self.leaving_context),
-            seconds.read_addresses[1].eq(self.leaving_context),
-        ]
-        return Value.cast(firsts.read_data[1] ^ seconds.read_data[1])

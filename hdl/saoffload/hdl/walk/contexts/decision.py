@@ -37,8 +37,8 @@ class Decision(wiring.Component):
         A command begins.
     start_was_aborted, started_context : In
         A clock later: it was aborted already.
-    do_mark : ``In(contexts)``
-        Strobes: these are aborted.
+    may_mark, do_mark : ``In(contexts)``
+        Strobes: these are aborted. ``may_mark``, earlier: unless they are decided.
     has_picked, picked_context, picked_abi, picked_is_taken : Out, Out, Out, In
         An address to be judged, of this context.
     lane_is_taken, lane_has_next : In
@@ -52,10 +52,12 @@ class Decision(wiring.Component):
         Clock 1 of the judge.
     is_weighed, weighed_context, is_first, is_delete : In, In, Out, Out
         Clock 2 of the judge, and what it needs of that context, as it was in clock 1.
+    arriving_context : In
+        A clock before ``word_context``.
     word_context, is_over, is_end_over, is_part_over, word_failed, failed, has_header, header_context, header_is_bad,
     is_bad : In
         See :class:`.Lane`.
-    is_judged, context, is_null, is_misaligned, is_allowed, is_met, is_too_long, is_right : In
+    context, is_null, is_misaligned, is_allowed, is_met, is_too_long, is_right : In
         See :class:`.Judge`: three clocks after the address was offered.
     busy_ids : In
         No read is asked for with the ID of a read that is not over.
@@ -64,7 +66,7 @@ class Decision(wiring.Component):
     do_expire, visited_in_turn : In
         See :class:`.Watch`.
     do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
-        In the clock of ``is_judged``: it is decided, and this is what.
+        In clock 3 of the judge: it is decided, and this is what.
     goes_on : Out
         Early in that clock: if anything is decided, it is ``do_ask`` and not ``do_end``.
     do_wake, wake_context : Out
@@ -98,6 +100,7 @@ class Decision(wiring.Component):
                 "start_is_delete": In(1),
                 "start_was_aborted": In(1),
                 "started_context": In(context),
+                "may_mark": In(each),
                 "do_mark": In(each),
                 "has_picked": Out(1),
                 "picked_context": Out(context),
@@ -120,6 +123,7 @@ class Decision(wiring.Component):
                 "weighed_context": In(context),
                 "is_first": Out(1),
                 "is_delete": Out(1),
+                "arriving_context": In(context),
                 "word_context": In(context),
                 "is_over": In(1),
                 "is_end_over": In(1),
@@ -130,7 +134,6 @@ class Decision(wiring.Component):
                 "header_is_bad": In(1),
                 "failed": In(each),
                 "is_bad": In(each),
-                "is_judged": In(1),
                 "context": In(context),
                 "is_null": In(1),
                 "is_misaligned": In(1),
@@ -182,9 +185,7 @@ class Decision(wiring.Component):
         was_found_q = Signal()
         do_find = Signal()
         m.d.comb += [
-            turn.requests.eq(
-                Cat(wants_judge_q[number] & ~(was_found_q & (self.picked_context == number)) for number in range(each))
-            ),
+            turn.requests.eq(wants_judge_q),
             do_find.eq(turn.is_any & ~self.has_picked),
             turn.do_take.eq(was_found_q),
             turn.taken.eq(self.picked_context),
@@ -220,12 +221,14 @@ class Decision(wiring.Component):
         has_header_q, header_is_bad_q, became_over_q = (
             Signal(name=name) for name in ("has_header_q", "header_is_bad_q", "became_over_q")
         )
-        is_late_now_q = Signal()
+        is_late_now = Signal()
         late_context_q = Signal.like(self.word_context)
         calls_off_q = Signal(each)
         is_first, is_delete = self.is_first, self.is_delete
         is_from_lane = is_from_lane_q & self.lane_has_next
+        # Whose word it is, as of a clock before: of that word, the context of clock 1; of this one, that of clock 2.
         is_word_looked_at = self.word_context == looked_at
+        word_was_looked_at_q, is_word_mine = Signal(name="word_was_looked_at_q"), Signal(name="is_word_mine")
         m.d.sync += [
             is_from_lane_q.eq(self.lane_is_taken),
             lane_is_weighed_q.eq(is_from_lane),
@@ -236,18 +239,20 @@ class Decision(wiring.Component):
             is_late.eq(of(is_late_q, looked_at)),
             has_expired_q.eq(of(is_expired_q, looked_at)),
             is_stopping_q.eq(of(self.is_aborted, looked_at)),
-            is_marked_q.eq(of(self.do_mark, looked_at)),
+            # A context that is decided meanwhile is not decided again.
+            is_marked_q.eq(of(self.may_mark, looked_at)),
             calls_off_q.eq(self.pending & self.is_aborted),
             is_called_off_q.eq(of(calls_off_q, looked_at)),
             fails_q.eq(of(self.failed, looked_at) | (self.word_failed & is_word_looked_at)),
             was_bad_q.eq(of(self.is_bad, looked_at)),
+            word_was_looked_at_q.eq(is_word_looked_at),
+            is_word_mine.eq(self.arriving_context == looked_at),
             has_header_q.eq(self.has_header & (self.header_context == looked_at)),
             header_is_bad_q.eq(self.header_is_bad),
-            became_over_q.eq((self.is_over & is_word_looked_at) | (is_late_now_q & (late_context_q == looked_at))),
+            became_over_q.eq((self.is_over & is_word_looked_at) | (is_late_now & (late_context_q == looked_at))),
         ]
 
         # Clock 2 of the judge.
-        is_word_mine = self.word_context == weighed
         is_aborted = is_stopping_q | is_marked_q
         is_whole = is_waiting_q & (was_over_q | (self.is_end_over & is_word_mine))
         is_expired = has_expired_q & ~is_late
@@ -255,13 +260,14 @@ class Decision(wiring.Component):
         is_called_off = is_called_off_q & is_waiting_q
 
         # Clock 3: the decision. It may ask for the node if nothing speaks against it; the bits that were set for a
-        # decision before this one are gone with it.
+        # decision before this one are gone with it. Much waits for whether it is due, and for whether the walk may go
+        # on: both are registers.
         context = self.context
-        is_due_q, may_ask_q, is_stopped_q, was_first_q, was_deleting_q, was_aborted_q, has_failed_q, was_expired_q = (
+        is_due_q, may_go_on_q, is_stopped_q, was_first_q, was_deleting_q, was_aborted_q, has_failed_q, was_expired_q = (
             Signal(name=name)
             for name in (
                 "is_due_q",
-                "may_ask_q",
+                "may_go_on_q",
                 "is_stopped_q",
                 "was_first_q",
                 "was_deleting_q",
@@ -270,23 +276,27 @@ class Decision(wiring.Component):
                 "was_expired_q",
             )
         )
-        is_node_bad_q, does_fail_q, was_overtaken_q, is_overtaken_q = (
-            Signal(name=name) for name in ("is_node_bad_q", "does_fail_q", "was_overtaken_q", "is_overtaken_q")
+        is_node_bad_q, does_fail_q, was_overtaken_q = (
+            Signal(name=name) for name in ("is_node_bad_q", "does_fail_q", "was_overtaken_q")
         )
+        is_due = self.is_weighed & ~was_overtaken_q & ~(self.do_settle & (context == weighed))
         by_word = lane_is_weighed_q & ~self.is_from_buffer
         by_pick = ~lane_is_weighed_q & ~self.is_from_buffer
         has_failed = (fails_q | (self.word_failed & is_word_mine)) & (~self.is_from_buffer)
-        has_header_now = self.has_header & (self.header_context == weighed)
+        has_header_now = self.has_header & word_was_looked_at_q
         word_is_bad = Mux(has_header_now, self.header_is_bad, Mux(has_header_q, header_is_bad_q, was_bad_q))
         is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, word_is_bad)
         is_stopped = Mux(is_first, is_aborted & is_delete, is_aborted | has_failed | (by_pick & is_expired) | is_bad)
         m.d.sync += [
             is_due_q.eq(
-                (self.is_from_buffer & ~self.buffer_failed)
-                | (by_word & is_whole)
-                | (by_pick & ~is_over_now & (is_first | is_late | is_expired | is_called_off))
+                is_due
+                & (
+                    (self.is_from_buffer & ~self.buffer_failed)
+                    | (by_word & is_whole)
+                    | (by_pick & ~is_over_now & (is_first | is_late | is_expired | is_called_off))
+                )
             ),
-            may_ask_q.eq(~is_aborted & ~of(self.busy_ids, weighed)),
+            may_go_on_q.eq(~is_aborted & ~of(self.busy_ids, weighed) & ~is_stopped),
             is_stopped_q.eq(is_stopped),
             was_first_q.eq(is_first),
             was_deleting_q.eq(is_delete),
@@ -294,31 +304,26 @@ class Decision(wiring.Component):
             has_failed_q.eq(has_failed),
             was_expired_q.eq(by_pick & is_expired),
             is_node_bad_q.eq(is_bad),
-            does_fail_q.eq(self.is_from_buffer & self.buffer_failed),
+            does_fail_q.eq(self.is_weighed & self.is_from_buffer & self.buffer_failed),
             was_overtaken_q.eq(self.do_settle & (context == self.looked_at)),
-            is_overtaken_q.eq(was_overtaken_q | (self.do_settle & (context == weighed))),
         ]
-        is_due = Signal()
-        does_fail = Signal()
         has_node = ~was_first_q | was_deleting_q
         m.d.comb += [
-            is_due.eq(self.is_judged & is_due_q & ~is_overtaken_q),
-            self.goes_on.eq(may_ask_q & ~is_stopped_q & self.is_right & self.is_allowed),
-            self.do_settle.eq(is_due),
-            self.do_ask.eq(is_due & self.goes_on),
-            self.do_end.eq(is_due & ~self.goes_on),
-            self.do_visit.eq(is_due & has_node & ~is_stopped_q),
+            self.goes_on.eq(may_go_on_q & self.is_right & self.is_allowed),
+            self.do_settle.eq(is_due_q),
+            self.do_ask.eq(is_due_q & self.goes_on),
+            self.do_end.eq(is_due_q & ~self.goes_on),
+            self.do_visit.eq(is_due_q & has_node & ~is_stopped_q),
             self.do_move.eq(~is_stopped_q),
             self.is_short.eq(has_node & is_stopped_q),
             self.is_deleting.eq(was_deleting_q),
             self.is_deciding_first.eq(was_first_q),
             # A node out of a buffer is read once more by demand if a word of it failed.
-            does_fail.eq(self.is_judged & does_fail_q),
-            self.can_give_up.eq(~does_fail),
+            self.can_give_up.eq(~does_fail_q),
         ]
         m.d.sync += [
-            self.do_wake.eq(does_fail | self.gives_up),
-            self.wake_context.eq(Mux(does_fail, context, self.context_given_up)),
+            self.do_wake.eq(does_fail_q | self.gives_up),
+            self.wake_context.eq(Mux(does_fail_q, context, self.context_given_up)),
         ]
         with m.If(was_aborted_q):
             m.d.comb += self.status.eq(Status.ABORTED)
@@ -342,14 +347,23 @@ class Decision(wiring.Component):
             m.d.comb += self.status.eq(Status.TIMEOUT)
 
         # A word that completes a node which is not decided with it makes its context late, a clock later.
-        is_word_waiting = of(self.is_waiting, self.word_context)
+        was_waiting_q, was_settled_q, was_over_now_q, was_part_over_q, was_decided_q = (
+            Signal(name=name)
+            for name in ("was_waiting_q", "was_settled_q", "was_over_now_q", "was_part_over_q", "was_decided_q")
+        )
         is_decided_with_it = self.is_end_over & (is_from_lane | (lane_is_weighed_q & self.is_weighed & is_word_mine))
-        is_still_waiting = is_word_waiting & ~(self.do_settle & (context == self.word_context))
         m.d.sync += [
-            is_late_now_q.eq(self.is_over & is_still_waiting & ~is_decided_with_it),
+            was_waiting_q.eq(of(self.is_waiting, self.word_context)),
+            was_settled_q.eq(self.do_settle & (context == self.word_context)),
+            was_over_now_q.eq(self.is_over),
+            was_part_over_q.eq(self.is_part_over),
+            was_decided_q.eq(is_decided_with_it),
             late_context_q.eq(self.word_context),
-            self.do_second.eq(self.is_part_over & is_still_waiting),
-            self.second_context.eq(self.word_context),
+        ]
+        m.d.comb += [
+            is_late_now.eq(was_over_now_q & was_waiting_q & ~was_settled_q & ~was_decided_q),
+            self.do_second.eq(was_part_over_q & was_waiting_q & ~was_settled_q),
+            self.second_context.eq(late_context_q),
         ]
         m.d.comb += self.do_wait.eq(
             Cat(
@@ -367,7 +381,7 @@ class Decision(wiring.Component):
         was_abandoned_q = Signal(each)
         decided_q = Signal.like(context)
         m.d.sync += [
-            does_time_out_q.eq(is_due & was_expired_q),
+            does_time_out_q.eq(is_due_q & was_expired_q),
             is_gone_q.eq(~of(self.pending, context)),
             does_leave_q.eq(self.is_leaving & (self.leaving_context == context)),
             decided_q.eq(context),
@@ -399,7 +413,7 @@ class Decision(wiring.Component):
         ]
         for number in range(each):
             is_called_off_in_turn = (in_turn == number) & calls_off_q[number]
-            is_late_here = is_late_now_q & (late_context_q == number)
+            is_late_here = is_late_now & (late_context_q == number)
             with m.If(is_called_off_in_turn | expires[number] | is_late_here):
                 m.d.sync += wants_judge_q[number].eq(1)
             with m.If(is_late_here):

@@ -126,6 +126,9 @@ class Deletes(wiring.Component):
         written, read = Signal(index_bits + 1), Signal(index_bits + 1)
         sent, answered = Signal(range(2 * UNANSWERED)), Signal(range(2 * UNANSWERED))
         owner_bits = len(sent) - 1
+        # The place behind the one that is read, and whether a row was there a clock ago, and is not read since.
+        following_q = Signal(index_bits + 1, init=1)
+        has_row_q = Signal()
         head_q = Signal(row)
         is_full_q = Signal()
 
@@ -138,7 +141,7 @@ class Deletes(wiring.Component):
             rows.write_data.context.eq(self.context),
             rows.read_addresses[0].eq(read),
             # The owner is written with the handle's offer, so one place more than was sent must be free.
-            do_load.eq((written != read) & (~self.deletes.valid | self.deletes.ready) & ~is_full_q),
+            do_load.eq(has_row_q & (~self.deletes.valid | self.deletes.ready) & ~is_full_q),
             do_send.eq(self.deletes.valid & self.deletes.ready),
             self.deletes.payload.handle.eq(head_q.handle),
             owners.do_write.eq(do_send),
@@ -149,13 +152,18 @@ class Deletes(wiring.Component):
         ]
         m.d.sync += [
             written.eq(written + self.do_push),
-            read.eq(read + do_load),
+            has_row_q.eq(Mux(do_load, written != following_q, written != read)),
             sent.eq(sent + do_send),
             answered.eq(answered + self.delete_answers.valid),
             is_full_q.eq((sent - answered)[: len(sent)] >= UNANSWERED - 4),
             self.has_room.eq((written - read)[: index_bits + 1] <= depth - 2 * self._config.contexts - 2),
         ]
         with m.If(do_load):
-            m.d.sync += [head_q.eq(rows.read_data[0]), self.deletes.valid.eq(1)]
+            m.d.sync += [
+                read.eq(following_q),
+                following_q.eq(following_q + 1),
+                head_q.eq(rows.read_data[0]),
+                self.deletes.valid.eq(1),
+            ]
         with m.Elif(self.deletes.ready):
             m.d.sync += self.deletes.valid.eq(0)

@@ -26,14 +26,16 @@ class Dispatch(wiring.Component):
     commands : ``In(stream of layouts.COMMAND)``
     busy_ids : In
     must_wait : ``In(1)``
-        No command starts in this clock.
+        No command starts in the next clock.
     do_start, context : Out
-        The command is taken, by this context. ``context`` means nothing else.
+        The command is taken, by this context. ``context`` means nothing else. Found out a clock before: much begins
+        with it.
     do_free, freed_context : In
         The context can be used again.
     is_free : ``Out(contexts)``
 
-    A context is found 3 clocks after it became free, and 4 clocks after the start before.
+    A context is found 4 clocks after it became free, and 5 clocks after the start before. A command starts a clock
+    after it is offered and a context is found.
     """
 
     commands: stream.Interface
@@ -60,19 +62,20 @@ class Dispatch(wiring.Component):
         is_lost_q = Signal(self._contexts)
         all_are_lost_q = Signal()
         has_context_q = Signal()
-        # Who may start was found out a clock before: not in the two clocks after a start.
-        has_started_q = Signal(2)
+        # Who may start was found out two clocks before: not in the three clocks after a start.
+        has_started_q = Signal(3)
         busy = self.busy_ids[: self._contexts]
-        can_start = self.is_free & (~busy | all_are_lost_q.replicate(self._contexts))
+        can_start_q = Signal(self._contexts)
+        m.d.sync += can_start_q.eq(self.is_free & (~busy | all_are_lost_q.replicate(self._contexts)))
         m.d.sync += has_started_q.eq(Cat(self.do_start, has_started_q))
         m.d.sync += [is_lost_q.eq(self.is_free & busy), all_are_lost_q.eq(is_lost_q.all())]
         m.d.comb += [
-            turn.requests.eq(can_start),
+            turn.requests.eq(can_start_q),
             turn.do_take.eq(self.do_start),
             turn.taken.eq(self.context),
-            self.commands.ready.eq(has_context_q & ~self.must_wait),
-            self.do_start.eq(self.commands.valid & self.commands.ready),
+            self.commands.ready.eq(self.do_start),
         ]
+        m.d.sync += self.do_start.eq(self.commands.valid & has_context_q & ~self.must_wait & ~self.do_start)
         # Found once, it stays so until it is taken.
         with m.If(~has_context_q & ~has_started_q.any()):
             m.d.sync += [self.context.eq(turn.index), has_context_q.eq(turn.is_any)]

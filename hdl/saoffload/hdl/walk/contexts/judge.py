@@ -9,6 +9,7 @@ from saoffload.hdl.layouts import COUNT_BITS, LIST_ADDRESS_BITS, Abi
 from saoffload.hdl.lut_memory import LutMemory
 from saoffload.hdl.walk.windows import WindowCheckSignature
 
+WORDS_PER_PAGE = 512
 ALIGNED_BITS = 2
 """Lowest bits of a list address that are 0 in every ABI."""
 PART_BITS = 8
@@ -39,6 +40,8 @@ class Judge(wiring.Component):
         Clock 1: it is not to be judged, after all.
     is_looking, looked_at, look_address : Out
         The context of clock 1, unless that is a question, and the address.
+    may_look : Out
+        Early in clock 1: 1 if ``is_looking`` is, or could have been.
     is_first, is_delete : In
         Of that context, a clock later. ``is_delete``: a delete by register, which counts as one node with nothing
         behind it.
@@ -50,6 +53,8 @@ class Judge(wiring.Component):
     has_answer : Out
         Clock 3: ``is_allowed``, ``window`` and ``bus_address`` answer a question.
     is_allowed, window, bus_address : Out
+    first_count : Out
+        How many words of the node lie before 4 KB: all of them, or fewer.
     is_right : Out
         Nothing that the judge knows speaks against reading it, but for ``is_allowed``.
     is_null, is_misaligned, is_met, is_too_long : Out
@@ -89,6 +94,7 @@ class Judge(wiring.Component):
                 "is_from_lane": In(1),
                 "lane_has_next": In(1),
                 "lane_next": In(LIST_ADDRESS_BITS),
+                "may_look": Out(1),
                 "is_looking": Out(1),
                 "looked_at": Out(context),
                 "look_address": Out(LIST_ADDRESS_BITS),
@@ -105,6 +111,7 @@ class Judge(wiring.Component):
                 "is_allowed": Out(1),
                 "window": Out(range(max(2, config.windows))),
                 "bus_address": Out(config.address_width),
+                "first_count": Out(2),
                 "is_right": Out(1),
                 "is_null": Out(1),
                 "is_misaligned": Out(1),
@@ -145,7 +152,8 @@ class Judge(wiring.Component):
             offered_q.eq(self.offered_address),
         ]
         m.d.comb += [
-            self.is_looking.eq(is_offered_q & ~asks_1_q & ~self.is_void & (self.lane_has_next | ~is_from_lane_q)),
+            self.may_look.eq(is_offered_q & ~asks_1_q),
+            self.is_looking.eq(self.may_look & ~self.is_void & (self.lane_has_next | ~is_from_lane_q)),
             address.eq(Mux(is_from_lane_q, self.lane_next, offered_q)),
             self.check.address.eq(address),
             self.check.abi.eq(abi_1_q),
@@ -190,6 +198,7 @@ class Judge(wiring.Component):
             self.is_allowed.eq(self.check.is_allowed),
             self.window.eq(self.check.window),
             self.bus_address.eq(self.check.bus_address),
+            self.first_count.eq(_first_count(address_2_q, abi_2_q)),
             self.is_null.eq(is_null),
             self.is_misaligned.eq(is_misaligned_q),
             self.is_met.eq(is_met),
@@ -213,7 +222,8 @@ class Judge(wiring.Component):
             addresses.write_data.eq(self.address),
             addresses.read_addresses[1].eq(self.context),
             self.node_address.eq(addresses.read_data[1]),
-            saved.do_write.eq(self.do_ask & is_due_q),
+            # Whatever is saved of a walk that ends is not looked at any more.
+            saved.do_write.eq(self.do_settle & is_due_q),
             saved.write_address.eq(self.context),
             saved.write_data.eq(self.address[self._kept]),
             ordinals.read_addresses[1].eq(self.shown_context),
@@ -230,3 +240,10 @@ def _joined(m: Module, name: str, bits: Value) -> Value:
     parts_q = Signal(len(parts), name=f"{name}_parts_q")
     m.d.sync += parts_q.eq(Cat(parts))
     return parts_q.all()
+
+
+def _first_count(address: Value, abi: Value) -> Value:
+    """How many of a node's words lie before 4 KB, of 3 (x64) or 2 (x86)."""
+    word = address[3:12]
+    is_short = (word == WORDS_PER_PAGE - 2) | (abi == Abi.X86)
+    return Mux(word == WORDS_PER_PAGE - 1, 1, Mux(is_short, 2, 3))

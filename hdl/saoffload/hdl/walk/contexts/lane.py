@@ -13,8 +13,6 @@ from saoffload.hdl.lut_memory import LutMemory
 X64_HEADER = 24 << 16 | 0x0180
 X86_HEADER = 12 << 16 | 0x0180
 
-WORDS_PER_PAGE = 512
-
 
 class Lane(wiring.Component):
     """Tells the words of nodes apart as they come, and keeps what a decision about the node needs.
@@ -30,8 +28,8 @@ class Lane(wiring.Component):
 
     Members
     -------
-    arrives, arriving_id, arriving_is_last : In
-        A word comes, of a read with this ID, perhaps for nobody; it is the last.
+    arrives, arriving_id, arriving_is_last, arriving_data : In
+        A beat comes, of a read with this ID, perhaps for nobody; it is the last; what it holds.
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
         That word, a clock later, if it is for somebody. Words of lines are not looked at.
     do_ask, ask_context, ask_address, ask_abi : In
@@ -69,6 +67,7 @@ class Lane(wiring.Component):
                 "arrives": In(1),
                 "arriving_id": In(config.id_width),
                 "arriving_is_last": In(1),
+                "arriving_data": In(config.data_width),
                 "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
                 "do_ask": In(1),
                 "ask_context": In(context),
@@ -129,14 +128,14 @@ class Lane(wiring.Component):
         # A clock later the number is known: as it was looked up, or that of the word before plus 1.
         has_word = self.beats.valid & ~is_line(self._config, beat.id)
         kind_q = Signal(kind)
-        next_is_high_q = Signal()
+        low, high = beat.data[:32], beat.data[32:]
+        next_low = self._low_of_next(m, low, high, found.next_is_first)
         looked_up_q, following_q = Signal(2), Signal(2)
         follows_q = Signal()
         position = Signal(2)
         is_end, holds_next = Signal(), Signal()
         m.d.sync += [
             kind_q.eq(found),
-            next_is_high_q.eq(found.next_is_first),
             looked_up_q.eq(positions.read_data[0] & (~is_fresh_q.bit_select(arriving, 1)).replicate(2)),
             follows_q.eq(has_word & (self.context == arriving)),
             following_q.eq(position + 1),
@@ -155,12 +154,13 @@ class Lane(wiring.Component):
         with m.If(self.do_ask):
             m.d.sync += is_fresh_q.bit_select(self.ask_context, 1).eq(1)
 
-        low, high = beat.data[:32], beat.data[32:]
-        failed = self.failed.bit_select(self.context, 1)
-        has_failed = failed | beat.failed
+        # Whether a word before it failed is looked up, or known of the word just before it.
+        failed_looked_up_q, failed_before_q = Signal(), Signal()
+        has_failed = Mux(follows_q, failed_before_q, failed_looked_up_q) | beat.failed
+        m.d.sync += [failed_looked_up_q.eq(self.failed.bit_select(arriving, 1)), failed_before_q.eq(has_failed)]
         m.d.comb += [
             self.has_next.eq(has_word & holds_next),
-            self.next.eq(Cat(Mux(next_is_high_q, high, low), high & (~kind_q.is_x86).replicate(32))),
+            self.next.eq(Cat(next_low, high & (~kind_q.is_x86).replicate(32))),
             self.has_handle.eq(has_word & is_end),
             self.handle.eq(handle_of(low, high, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
             self.is_end_over.eq(has_word & beat.is_final & is_end),
@@ -169,7 +169,7 @@ class Lane(wiring.Component):
             self.word_failed.eq(has_word & beat.failed),
         ]
         with m.If(self.word_failed):
-            m.d.sync += failed.eq(1)
+            m.d.sync += self.failed.bit_select(self.context, 1).eq(1)
         with m.If(self.do_ask):
             m.d.sync += self.failed.bit_select(self.ask_context, 1).eq(0)
 
@@ -192,17 +192,22 @@ class Lane(wiring.Component):
             m.d.sync += self.is_bad.bit_select(self.header_context, 1).eq(self.header_is_bad)
         return m
 
+    def _low_of_next(self, m: Module, low: Value, high: Value, is_high: Value) -> Value:
+        """The lower half of the ``Next`` in a word. The sums of the windows wait for it, so it is chosen as the word
+        arrives, where a beat is a word.
+        """
+        if self._config.data_width != layouts.WORD_DATA_BITS:
+            is_high_q = Signal(name="next_is_high_q")
+            m.d.sync += is_high_q.eq(is_high)
+            return Mux(is_high_q, high, low)
+        next_low_q = Signal(32)
+        m.d.sync += next_low_q.eq(Mux(is_high, self.arriving_data[32:], self.arriving_data[:32]))
+        return next_low_q
+
 
 def is_line(config: EngineConfig, id_: Value) -> Value:
     """Whether reads of this ID are lines: those whose ID has its highest bit set, if there are any."""
     return Value.cast(id_[-1] if config.line_buffers else 0)
-
-
-def first_count(address: Value, abi: Value) -> Value:
-    """How many of a node's words lie before 4 KB, of 3 (x64) or 2 (x86)."""
-    word = address[3:12]
-    is_short = (word == WORDS_PER_PAGE - 2) | (abi == Abi.X86)
-    return Mux(word == WORDS_PER_PAGE - 1, 1, Mux(is_short, 2, 3))
 
 
 def next_of(low: Value, high: Value, *, is_x86: Value, is_odd: Value) -> Value:

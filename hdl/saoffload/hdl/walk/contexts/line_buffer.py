@@ -35,7 +35,7 @@ class LineBuffer(wiring.Component):
     arriving_id : In
         Of a beat, a clock before it.
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
-    is_looking, looked_at, look_address : In
+    may_look, is_looking, looked_at, look_address : In
         This address of this context is judged.
     is_judged, context, address, window, do_ask, judged_is_mine : In
         Two clocks later; ``judged_is_mine``: it came from here.
@@ -80,6 +80,7 @@ class LineBuffer(wiring.Component):
                 "owner": Out(context),
                 "arriving_id": In(config.id_width),
                 "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
+                "may_look": In(1),
                 "is_looking": In(1),
                 "looked_at": In(context),
                 "look_address": In(LIST_ADDRESS_BITS),
@@ -142,7 +143,8 @@ class LineBuffer(wiring.Component):
         was_looking_q, was_weighed_q, must_keep_q = (
             Signal(name=name) for name in ("was_looking_q", "was_weighed_q", "must_keep_q")
         )
-        looks = self.has_owner & self.is_looking & (self.looked_at == self.owner)
+        may_look = self.has_owner & self.may_look & (self.looked_at == self.owner)
+        looks = may_look & self.is_looking
         is_weighed = was_looking_q & self.has_owner
         is_mine = was_weighed_q & self.has_owner
         m.d.sync += [
@@ -221,8 +223,11 @@ class LineBuffer(wiring.Component):
             m.d.sync += is_late_q.eq(0)
         with m.Elif(self.is_expired):
             m.d.sync += is_late_q.eq(1)
-        is_hopeless_q = Signal()
-        m.d.sync += is_hopeless_q.eq(reader.is_stuck & (tags.place_is_dead | is_late_q | self.is_aborted))
+        is_hopeless_q, was_aborted_q = Signal(name="is_hopeless_q"), Signal(name="was_aborted_q")
+        m.d.sync += [
+            was_aborted_q.eq(self.is_aborted),
+            is_hopeless_q.eq(reader.is_stuck & (tags.place_is_dead | is_late_q | was_aborted_q)),
+        ]
         m.d.comb += [
             self.must_give_up.eq(reader.is_stuck & is_hopeless_q),
             reader.do_give_up.eq(self.do_give_up),
@@ -239,10 +244,11 @@ class LineBuffer(wiring.Component):
         m.d.sync += [
             is_used_q.eq((new == used) | (may_cross & (new == (used + 1)[:place_bits]))),
             # What was looked for is not given away before the decision about it.
-            must_keep_q.eq(looks | was_looking_q | reader.is_elsewhere),
+            must_keep_q.eq(may_look | was_looking_q | reader.is_elsewhere),
         ]
         m.d.comb += [
             fetch.is_alone.eq(self.is_alone),
+            fetch.may_move.eq(is_mine),
             fetch.do_move.eq(is_mine & self.do_ask),
             fetch.line.eq(self.address[9:]),
             fetch.window.eq(self.window),
@@ -268,11 +274,15 @@ class LineBuffer(wiring.Component):
         # been known for a while when it is given up; it is dropped a clock later.
         behind = Signal(place_bits)
         late_q, abandoned_q = Signal(place_bits), Signal(place_bits)
-        is_late_awaited_q, must_drop_q = Signal(), Signal()
+        used_is_awaited_q, is_late_awaited_q, must_drop_q = (
+            Signal(name=name) for name in ("used_is_awaited_q", "is_late_awaited_q", "must_drop_q")
+        )
         must_abandon_q = Signal(config.lines)
+        was_over_q = Signal()
         is_abandoned = Signal()
         m.d.sync += [
-            late_q.eq(Mux(tags.is_awaited.bit_select(used, 1), used, behind)),
+            used_is_awaited_q.eq(tags.is_awaited.bit_select(used, 1)),
+            late_q.eq(Mux(used_is_awaited_q, used, behind)),
             is_late_awaited_q.eq((tags.is_awaited & self.busy_ids).bit_select(late_q, 1)),
         ]
         m.d.comb += [
@@ -284,13 +294,17 @@ class LineBuffer(wiring.Component):
             tags.do_drop.eq(fetch.do_drop | must_drop_q),
             tags.drop_place.eq(Mux(must_drop_q, abandoned_q, new)),
         ]
-        m.d.sync += must_drop_q.eq(is_abandoned)
+        # A place is not read into anew as soon as that.
+        m.d.sync += [
+            must_drop_q.eq(is_abandoned),
+            was_over_q.eq(self.may_abandon & ~self.abandons.valid & ~is_abandoned),
+        ]
         with m.If(is_abandoned):
             m.d.sync += [
                 self.may_abandon.eq(1),
                 must_abandon_q.eq(Cat(late_q == place for place in range(config.lines))),
                 abandoned_q.eq(late_q),
             ]
-        with m.Elif(self.abandons.ready | ~self.abandons.valid):
+        with m.Elif(self.abandons.ready | was_over_q):
             m.d.sync += [self.may_abandon.eq(0), must_abandon_q.eq(0)]
         return m

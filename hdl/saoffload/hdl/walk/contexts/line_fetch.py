@@ -18,7 +18,7 @@ LINES_PER_PAGE = 8
 LAST_NODE = 512 - 24
 KEPT_BEHIND = 3
 SHARED_AHEAD = 2
-PARTS = 3
+PARTS = 5
 """Of a comparison of lines."""
 
 
@@ -51,8 +51,9 @@ class LineFetch(wiring.Component):
         While 0 nothing is read, and what is not on its way to the bus yet is called off.
     is_alone : ``In(1)``
         No other command walks.
-    do_move, line, window : In
-        A node is asked for: the line of its first byte, and the window that it lies in.
+    may_move, do_move, line, window : In
+        A node is asked for: the line of its first byte, and the window that it lies in. ``may_move``, early in that
+        clock: one may be. At least three clocks apart.
     probe, probe_is_held, probe_is_busy, do_allocate, line_window, before, do_drop : Out and In
         See :class:`.LineTags`; ``probe`` is the line of all of them.
     may_allocate : In
@@ -77,6 +78,7 @@ class LineFetch(wiring.Component):
             {
                 "has_owner": In(1),
                 "is_alone": In(1),
+                "may_move": In(1),
                 "do_move": In(1),
                 "line": In(LINE_BITS),
                 "window": In(window),
@@ -109,6 +111,9 @@ class LineFetch(wiring.Component):
         # The line that is looked at, and how many more there are to look at: none left is -1.
         candidate_q = self.probe
         walked_q = Signal(Course)
+        # The line above it, or below: every line is looked at for some clocks.
+        following_q = Signal(LINE_BITS)
+        goes_down_q = Signal()
         left_bits = (config.lines + LINES_PER_PAGE - 1).bit_length()
         left_q = Signal(left_bits, init=(1 << left_bits) - 1)
         wanted_window_q = self.line_window
@@ -118,6 +123,7 @@ class LineFetch(wiring.Component):
         request = self.lines.payload
         place = candidate_q[:place_bits]
         m.d.sync += [
+            following_q.eq(candidate_q + Cat(Const(1, 1), goes_down_q.replicate(LINE_BITS - 1))),
             is_id_busy_q.eq(self.busy_ids.bit_select(place, 1)),
             is_good_q.eq(self.is_allowed & (self.answer_window == wanted_window_q)),
         ]
@@ -129,91 +135,76 @@ class LineFetch(wiring.Component):
             request.id.eq(line_id(config, self._number) | place),
         ]
 
-        # A register of their own for states that others wait for.
-        flags = {"ASK": self.has_question, "ALLOCATE": Signal(), "REQUEST": Signal(), "ADVANCE": Signal()}
-
-        def go(state: str) -> None:
-            m.next = state
-            m.d.sync += [flag.eq(name == state) for name, flag in flags.items()]
-
-        def go_on() -> None:
-            go("ADVANCE")
-
-        with m.FSM():
-            with m.State("CHOOSE"):
-                with m.If(must_restart_q):
-                    m.d.sync += [
-                        must_restart_q.eq(0),
-                        candidate_q.eq(here_q),
-                        wanted_window_q.eq(window_q),
-                        walked_q.eq(course_q),
-                    ]
-                    with m.Switch(course_q):
-                        with m.Case(Course.NONE):
-                            m.d.sync += left_q.eq(0)
-                        with m.Case(Course.PAGE):
-                            m.d.sync += left_q.eq(LINES_PER_PAGE - 1)
-                        with m.Default():
-                            m.d.sync += left_q.eq(ahead)
-                    go("PROBE")
-                with m.Elif(~self.has_owner):
-                    m.d.sync += left_q.eq(-1)
-                with m.Elif(~left_q[-1]):
-                    go("COMPARE")
-            with m.State("PROBE"):
-                go("COMPARE")
-            with m.State("COMPARE"):
-                m.d.sync += is_high_q.eq(0)
-                go("LOOK")
-            with m.State("LOOK"):
-                with m.If(self.probe_is_held | self.probe_is_busy | is_id_busy_q):
-                    go_on()
-                with m.Elif(~self.has_owner):
-                    m.d.sync += left_q.eq(-1)
-                    go("CHOOSE")
-                with m.Else():
-                    go("ASK")
-            with m.State("ASK"):
-                with m.If(self.question_is_taken):
-                    go("HEAR")
-            with m.State("HEAR"):
-                with m.If(~is_high_q):
-                    m.d.sync += request.address.eq(Cat(Const(0, 9), self.bus_address[9:]))
-                with m.If(self.has_answer):
-                    go("DECIDE")
-            with m.State("DECIDE"):
-                with m.If(~is_good_q):
-                    go_on()
-                with m.Elif(~is_high_q):
-                    m.d.sync += is_high_q.eq(1)
-                    go("ASK")
-                with m.Else():
-                    go("ALLOCATE")
-            with m.State("ALLOCATE"):
-                with m.If(~self.has_owner | must_restart_q):
-                    m.d.sync += left_q.eq(-1)
-                    go("CHOOSE")
-                with m.Elif(self.may_allocate):
-                    go("REQUEST")
-            with m.State("REQUEST"):
-                with m.If(self.lines.ready | ~self.has_owner):
-                    go_on()
-            with m.State("ADVANCE"):
-                go("CHOOSE")
-        with m.If(flags["ADVANCE"]):
-            m.d.sync += left_q.eq(left_q - 1)
-            with m.Switch(walked_q):
-                with m.Case(Course.UP):
-                    m.d.sync += candidate_q.eq(candidate_q + 1)
-                with m.Case(Course.DOWN):
-                    m.d.sync += candidate_q.eq(candidate_q - 1)
-                with m.Default():
-                    m.d.sync += candidate_q[:3].eq(candidate_q[:3] + 1)
+        # A bit for each state: who waits for one looks at that alone.
+        choose, probe, compare, look, ask, hear, decide, allocate, request_, advance = (
+            Signal(name=f"is_in_{name}_q", init=name == "choose")
+            for name in (
+                "choose",
+                "probe",
+                "compare",
+                "look",
+                "ask",
+                "hear",
+                "decide",
+                "allocate",
+                "request",
+                "advance",
+            )
+        )
+        is_here = self.probe_is_held | self.probe_is_busy | is_id_busy_q
         is_wanted = self.has_owner & ~must_restart_q
+        is_one_left = ~left_q[-1]
+        m.d.sync += [
+            choose.eq(
+                (choose & ~must_restart_q & ~(self.has_owner & is_one_left))
+                | (look & ~is_here & ~self.has_owner)
+                | (allocate & ~is_wanted)
+                | advance
+            ),
+            probe.eq(choose & must_restart_q),
+            compare.eq(probe | (choose & is_wanted & is_one_left)),
+            look.eq(compare),
+            ask.eq(
+                (look & ~is_here & self.has_owner) | (ask & ~self.question_is_taken) | (decide & is_good_q & ~is_high_q)
+            ),
+            hear.eq((ask & self.question_is_taken) | (hear & ~self.has_answer)),
+            decide.eq(hear & self.has_answer),
+            allocate.eq((decide & is_good_q & is_high_q) | (allocate & is_wanted & ~self.may_allocate)),
+            request_.eq((allocate & is_wanted & self.may_allocate) | (request_ & self.has_owner & ~self.lines.ready)),
+            advance.eq((look & is_here) | (decide & ~is_good_q) | (request_ & (self.lines.ready | ~self.has_owner))),
+        ]
+        with m.If(choose & must_restart_q):
+            m.d.sync += [
+                must_restart_q.eq(0),
+                candidate_q.eq(here_q),
+                wanted_window_q.eq(window_q),
+                walked_q.eq(course_q),
+                goes_down_q.eq(course_q == Course.DOWN),
+            ]
+            with m.Switch(course_q):
+                with m.Case(Course.NONE):
+                    m.d.sync += left_q.eq(0)
+                with m.Case(Course.PAGE):
+                    m.d.sync += left_q.eq(LINES_PER_PAGE - 1)
+                with m.Default():
+                    m.d.sync += left_q.eq(ahead)
+        with m.If((choose & ~must_restart_q & ~self.has_owner) | (look & ~self.has_owner) | (allocate & ~is_wanted)):
+            m.d.sync += left_q.eq(-1)
+        with m.If(compare):
+            m.d.sync += is_high_q.eq(0)
+        with m.If(decide):
+            m.d.sync += is_high_q.eq(1)
+        with m.If(hear & ~is_high_q):
+            m.d.sync += request.address.eq(Cat(Const(0, 9), self.bus_address[9:]))
+        with m.If(advance):
+            m.d.sync += [left_q.eq(left_q - 1), candidate_q[:3].eq(following_q[:3])]
+            with m.If(walked_q != Course.PAGE):
+                m.d.sync += candidate_q[3:].eq(following_q[3:])
         m.d.comb += [
-            self.do_allocate.eq(flags["ALLOCATE"] & is_wanted & self.may_allocate),
-            self.lines.valid.eq(flags["REQUEST"] & self.has_owner),
-            self.do_drop.eq(flags["REQUEST"] & ~self.has_owner & ~self.lines.ready),
+            self.has_question.eq(ask),
+            self.do_allocate.eq(allocate & is_wanted & self.may_allocate),
+            self.lines.valid.eq(request_ & self.has_owner),
+            self.do_drop.eq(request_ & ~self.has_owner & ~self.lines.ready),
         ]
         return m
 
@@ -253,7 +244,7 @@ class LineFetch(wiring.Component):
             is_below_q.eq(below_parts_q.all()),
             is_in_page_q.eq(page_parts_q.all() & has_been_here_q),
         ]
-        with m.If(self.do_move):
+        with m.If(self.may_move):
             m.d.sync += [line_q.eq(self.line), moved_window_q.eq(self.window)]
         # Steps up less steps down.
         belief = Signal.like(belief_q)

@@ -72,6 +72,7 @@ class LinePool(wiring.Component):
                 "busy_ids": In(2**config.id_width),
                 "lines": Out(stream.Signature(layouts.read_request(config))),
                 "abis_are_x86": In(each),
+                "may_look": In(1),
                 "is_looking": In(1),
                 "looked_at": In(context),
                 "look_address": In(LIST_ADDRESS_BITS),
@@ -135,21 +136,24 @@ class LinePool(wiring.Component):
 
         # An unlent buffer goes to a context that wants lines and has none.
         wants = benefit.wants_lines
-        is_served = Cat(
-            Cat(buffer.has_owner & (buffer.owner == number) for buffer in buffers).any()
-            for number in range(config.contexts)
+        is_served_q = Signal(config.contexts)
+        m.d.sync += is_served_q.eq(
+            Cat(
+                Cat(buffer.has_owner & (buffer.owner == number) for buffer in buffers).any()
+                for number in range(config.contexts)
+            )
         )
-        # Found, lent, seen to be lent: nobody is looked for until all that is over.
-        has_found_q, was_lent_q = Signal(), Signal()
+        # Found, lent, seen to be lent, known to be: nobody is looked for until all that is over.
+        has_found_q, was_lent_q = Signal(name="has_found_q"), Signal(2, name="was_lent_q")
         found_q = Signal.like(self.context)
         can_lend_q = Signal()
         m.d.sync += [
             can_lend_q.eq(Cat(~buffer.has_owner for buffer in buffers).any()),
-            has_found_q.eq(turn.is_any & can_lend_q & ~has_found_q & ~was_lent_q),
-            was_lent_q.eq(has_found_q),
+            has_found_q.eq(turn.is_any & can_lend_q & ~has_found_q & ~was_lent_q.any()),
+            was_lent_q.eq(Cat(has_found_q, was_lent_q)),
             found_q.eq(turn.index),
         ]
-        m.d.comb += [turn.requests.eq(wants & ~is_served), turn.do_take.eq(has_found_q), turn.taken.eq(found_q)]
+        m.d.comb += [turn.requests.eq(wants & ~is_served_q), turn.do_take.eq(has_found_q), turn.taken.eq(found_q)]
         is_lent = Signal()
         for number, buffer in enumerate(buffers):
             do_lend = has_found_q & ~buffer.has_owner & ~is_lent
@@ -177,6 +181,7 @@ class LinePool(wiring.Component):
                 buffer.beats.valid.eq(self.beats.valid),
                 buffer.beats.payload.eq(self.beats.payload),
                 buffer.busy_ids.eq(self.busy_ids[place]),
+                buffer.may_look.eq(self.may_look),
                 buffer.is_looking.eq(self.is_looking),
                 buffer.looked_at.eq(self.looked_at),
                 buffer.look_address.eq(self.look_address),

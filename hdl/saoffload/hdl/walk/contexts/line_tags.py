@@ -56,7 +56,7 @@ class LineTags(wiring.Component):
     do_clear : In
         No line is here any longer; places that wait for words go on waiting.
     is_awaited : ``Out(lines)``
-        Of each place: words that come are to be kept.
+        Of each place: words that come are to be kept; a clock late.
     """
 
     def __init__(self, config: EngineConfig):
@@ -161,14 +161,21 @@ class LineTags(wiring.Component):
         behind_tag = Mux(is_last_place_q, before_q, held_behind.tag)
         is_first_held = _equal(m, "first", held.tag, tag_q)
         is_second_held = _equal(m, "second", behind_tag, tag_q, is_needed=node.crosses)
-        can_be_here_q, is_window_right_q = Signal(), Signal()
-        is_behind_valid = is_valid_q.bit_select(node.behind, 1) & (held.window == held_behind.window)
+        is_first_valid_q, is_second_valid_q, is_second_right_q, is_window_right_q = (
+            Signal(name=name)
+            for name in ("is_first_valid_q", "is_second_valid_q", "is_second_right_q", "is_window_right_q")
+        )
+        crosses_q = Signal()
         m.d.sync += [
-            can_be_here_q.eq(is_valid_q.bit_select(node.first, 1) & (~node.crosses | is_behind_valid)),
+            crosses_q.eq(node.crosses),
+            is_first_valid_q.eq(is_valid_q.bit_select(node.first, 1)),
+            is_second_valid_q.eq(is_valid_q.bit_select(node.behind, 1)),
+            is_second_right_q.eq(~node.crosses | (held.window == held_behind.window)),
             is_window_right_q.eq(held.window == self.checked_window),
             self.is_whole.eq(node.is_whole),
         ]
-        m.d.comb += self.is_here.eq(can_be_here_q & is_window_right_q & is_first_held & is_second_held)
+        is_second_here = (is_second_valid_q | ~crosses_q) & is_second_right_q & is_second_held
+        m.d.comb += self.is_here.eq(is_first_valid_q & is_window_right_q & is_first_held & is_second_here)
 
         # A node by its place.
         placed = extent("placed", 2, self.place, self.place_last_word)
@@ -190,9 +197,9 @@ class LineTags(wiring.Component):
         ]
 
         # Changes.
+        m.d.sync += self.is_awaited.eq(is_valid_q & is_filling_q)
         new = self.line[:place_bits]
         m.d.comb += [
-            self.is_awaited.eq(is_valid_q & is_filling_q),
             tags.do_write.eq(self.do_allocate),
             tags.write_address.eq(new),
             tags.write_data.tag.eq(self.line[place_bits:]),

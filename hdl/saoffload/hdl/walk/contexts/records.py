@@ -20,9 +20,7 @@ class Records(wiring.Component):
     Members
     -------
     do_start, start_context, start_head, start_tag : In
-        A command begins; never while ``must_wait``.
-    must_wait : Out
-        ``do_write_next`` was 1 in the clock before.
+        A command begins; never in the clock after ``do_write_next``.
     do_write_next, next, do_write_handle, handle, word_context : In
         What a word of this context's node held.
     picked_context, picked_next : In, Out
@@ -42,7 +40,6 @@ class Records(wiring.Component):
                 "start_context": In(context),
                 "start_head": In(LIST_ADDRESS_BITS),
                 "start_tag": In(TAG_BITS),
-                "must_wait": Out(1),
                 "do_write_next": In(1),
                 "next": In(LIST_ADDRESS_BITS),
                 "do_write_handle": In(1),
@@ -70,20 +67,20 @@ class Records(wiring.Component):
         m.submodules.handles = handles = LutMemory(shape=WIDE_HANDLE_BITS, depth=self._contexts)
         m.submodules.tags = tags = LutMemory(shape=TAG_BITS, depth=self._contexts)
         m.submodules.ends = ends = LutMemory(shape=end, depth=self._contexts)
-        writes_handle_q = Signal()
+        writes_next_q, writes_handle_q = Signal(name="writes_next_q"), Signal(name="writes_handle_q")
         next_q, handle_q = Signal(LIST_ADDRESS_BITS), Signal(WIDE_HANDLE_BITS)
         word_context_q = Signal.like(self.word_context)
         m.d.sync += [
-            self.must_wait.eq(self.do_write_next),
+            writes_next_q.eq(self.do_write_next),
             writes_handle_q.eq(self.do_write_handle),
             next_q.eq(self.next),
             handle_q.eq(self.handle),
             word_context_q.eq(self.word_context),
         ]
         m.d.comb += [
-            nexts.do_write.eq(self.do_start | self.must_wait),
-            nexts.write_address.eq(Mux(self.must_wait, word_context_q, self.start_context)),
-            nexts.write_data.eq(Mux(self.must_wait, next_q, self.start_head)),
+            nexts.do_write.eq(self.do_start | writes_next_q),
+            nexts.write_address.eq(Mux(writes_next_q, word_context_q, self.start_context)),
+            nexts.write_data.eq(Mux(writes_next_q, next_q, self.start_head)),
             nexts.read_addresses[0].eq(self.picked_context),
             self.picked_next.eq(nexts.read_data[0]),
             handles.do_write.eq(writes_handle_q),

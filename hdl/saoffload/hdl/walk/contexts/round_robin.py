@@ -1,21 +1,27 @@
 """Whose turn it is, among those that ask."""
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+GROUP = 4
+"""Requests among which the first one is found before the registers; behind them it is found among groups."""
 
 
 class RoundRobin(wiring.Component):
     """Names one of the requests a clock later: the first behind the one that was taken last, around the ring.
 
-    So a request that stays is taken after at most ``width - 1`` others. A tree, not a chain: log2(width) levels. Behind
-    it is room for a register only: whoever takes ``index`` notes it, and says so in the clock after, in which nothing
-    else may be taken. ``requests`` has it no longer in that clock, since ``index`` is about the clock before.
+    So a request that stays is taken after at most ``width - 1`` others. Behind it is room for a register only: whoever
+    takes ``index`` notes it, and says so in the clock after, in which nothing else may be taken. In that clock it is no
+    request any more, whatever ``requests`` says.
 
     Parameters: ``width``, the number of requests.
 
     Members: ``requests : In(width)``; ``index``, ``is_any : Out``, of the requests a clock before; ``do_take``,
-    ``taken : In``, a strobe: this one was served.
+    ``taken : In``, a strobe: this one was served; ``marks : In(width)``, ``mark : Out``, the bit with the number
+    ``index``.
     """
 
     def __init__(self, *, width: int):
@@ -23,8 +29,10 @@ class RoundRobin(wiring.Component):
         super().__init__(
             {
                 "requests": In(width),
+                "marks": In(width),
                 "index": Out(range(max(2, width))),
                 "is_any": Out(1),
+                "mark": Out(1),
                 "do_take": In(1),
                 "taken": In(range(max(2, width))),
             }
@@ -35,34 +43,61 @@ class RoundRobin(wiring.Component):
         # 1 for every request behind the last one taken.
         is_behind = Signal(self._width)
         is_behind_q = Signal(self._width)
-        requests_q = Signal(self._width)
-        later_q = Signal(self._width)
+        is_left = Signal(self._width)
         is_any_q = Signal()
-        _, later_index = first_of(list(later_q))
-        _, index = first_of(list(requests_q))
-        m.d.comb += [
-            is_behind.eq(is_behind_q),
-            self.is_any.eq(is_any_q),
-            self.index.eq(Mux(later_q.any(), later_index, index)),
-        ]
+        m.d.comb += [is_behind.eq(is_behind_q), is_left.eq(self.requests)]
         with m.If(self.do_take):
-            m.d.comb += is_behind.eq(Cat(self.taken < number for number in range(self._width)))
-        m.d.sync += [
-            is_behind_q.eq(is_behind),
-            requests_q.eq(self.requests),
-            later_q.eq(self.requests & is_behind),
-            is_any_q.eq(self.requests.any()),
+            m.d.comb += [
+                is_behind.eq(Cat(self.taken < number for number in range(self._width))),
+                is_left.eq(self.requests & Cat(self.taken != number for number in range(self._width))),
+            ]
+        m.d.sync += [is_behind_q.eq(is_behind), is_any_q.eq(is_left.any())]
+
+        # What is taken is not behind itself.
+        later = self._found(m, "later", self.requests & is_behind)
+        first = self._found(m, "first", is_left)
+        m.d.comb += [
+            self.is_any.eq(is_any_q),
+            self.index.eq(Mux(later.is_any, later.index, first.index)),
+            self.mark.eq(Mux(later.is_any, later.mark, first.mark)),
         ]
         return m
 
+    def _found(self, m: Module, name: str, requests: Value) -> "First":
+        """The first of the requests of the clock before."""
+        groups = []
+        for low in range(0, self._width, GROUP):
+            members = range(low, min(low + GROUP, self._width))
+            found = first_of(
+                [First(is_any=requests[number], index=Const(0, 0), mark=Const(0, 1)) for number in members]
+            )
+            is_any_q = Signal(name=f"{name}_{low // GROUP}_is_any_q")
+            index_q = Signal(len(found.index), name=f"{name}_{low // GROUP}_index_q")
+            m.d.sync += [is_any_q.eq(found.is_any), index_q.eq(found.index)]
+            mark = self.marks[low : low + len(members)].bit_select(index_q, 1)
+            groups.append(First(is_any=is_any_q, index=index_q, mark=mark))
+        return first_of(groups)
 
-def first_of(bits: list[Value]) -> tuple[Value, Value]:
-    """Whether any bit is 1, and the number of the lowest one that is."""
-    if len(bits) == 1:
-        return bits[0], Const(0, 0)
-    half = 1 << (len(bits) - 1).bit_length() - 1
-    low_any, low_index = first_of(bits[:half])
-    high_any, high_index = first_of(bits[half:])
-    width = (half - 1).bit_length()
-    low, high = Cat(low_index, Const(0, width))[:width], Cat(high_index, Const(0, width))[:width]
-    return low_any | high_any, Value.cast(Cat(Mux(low_any, low, high), ~low_any))
+
+@dataclass(frozen=True)
+class First:
+    """Of some requests: whether there are any, the number of the lowest one, its mark."""
+
+    is_any: Value
+    index: Value
+    mark: Value
+
+
+def first_of(parts: list[First]) -> First:
+    """The first one of several parts of the same size, of which the last may be smaller. A tree, not a chain."""
+    if len(parts) == 1:
+        return parts[0]
+    half = 1 << (len(parts) - 1).bit_length() - 1
+    low, high = first_of(parts[:half]), first_of(parts[half:])
+    width = len(low.index)
+    high_index = Cat(high.index, Const(0, width))[:width]
+    return First(
+        is_any=low.is_any | high.is_any,
+        index=Value.cast(Cat(Mux(low.is_any, low.index, high_index), ~low.is_any)),
+        mark=Mux(low.is_any, low.mark, high.mark),
+    )

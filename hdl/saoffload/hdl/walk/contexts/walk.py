@@ -1,6 +1,6 @@
 """Many lists at once: the parts of the walker of contexts, wired, and the windows."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib.wiring import connect, flipped
 
 from saoffload.hdl import layouts
@@ -20,6 +20,9 @@ from .offers import Offers
 from .records import Records
 from .reporter import Reporter
 from .watch import Watch
+
+LOCK_PART = 16
+"""Bits that may lock the windows, of which a register knows whether any is 1."""
 
 
 class ContextWalk(WalkComponent):
@@ -64,6 +67,7 @@ class ContextWalk(WalkComponent):
             lane.arrives.eq(self.arrives),
             lane.arriving_id.eq(self.arriving_id),
             lane.arriving_is_last.eq(self.arriving_is_last),
+            lane.arriving_data.eq(self.arriving_data),
         ]
         connect(m, asks.reads, flipped(self.reads))
         connect(m, deletes.deletes, flipped(self.deletes))
@@ -71,7 +75,7 @@ class ContextWalk(WalkComponent):
         connect(m, reporter.results, flipped(self.results))
         connect(m, flipped(self.commands), dispatch.commands)
 
-        self._connect_start(m, dispatch, records, judge, deletes, aborts, decision)
+        self._connect_start(m, dispatch, lane, records, judge, deletes, aborts, decision)
         self._connect_lane(m, lane, judge, records, decision, offers)
         self._connect_judge(m, judge, decision)
         self._connect_decision(m, decision, judge, asks, lane, deletes, watch, aborts)
@@ -92,13 +96,20 @@ class ContextWalk(WalkComponent):
             handle_is_buffered=handle_is_buffered,
         )
 
-        # A clock late: a write takes two clocks, and the first address of a command is judged as late.
-        is_locked_q = Signal()
+        # Two clocks late: the first address of a command is judged later than that.
+        busy = Cat(self.busy_ids, ~dispatch.is_free)
         had_line_q = Signal(2)
+        lock_parts_q, is_locked_q = Signal(-(-len(busy) // LOCK_PART) + 1), Signal()
         m.d.sync += [
             had_line_q.eq(Cat(has_line, had_line_q)),
             # An ID is busy some clocks after its line was passed on.
-            is_locked_q.eq(self.is_active | self.busy_ids.any() | has_line | had_line_q.any()),
+            lock_parts_q.eq(
+                Cat(
+                    has_line | had_line_q.any(),
+                    *(busy[low : low + LOCK_PART].any() for low in range(0, len(busy), LOCK_PART)),
+                )
+            ),
+            is_locked_q.eq(lock_parts_q.any()),
         ]
         m.d.comb += [
             windows.is_locked.eq(self.window_is_locked | is_locked_q),
@@ -121,6 +132,7 @@ class ContextWalk(WalkComponent):
         self,
         m: Module,
         dispatch: Dispatch,
+        lane: Lane,
         records: Records,
         judge: Judge,
         deletes: Deletes,
@@ -141,7 +153,7 @@ class ContextWalk(WalkComponent):
         m.d.comb += [
             dispatch.busy_ids.eq(self.busy_ids),
             # The head and the `Next` of a node share a memory.
-            dispatch.must_wait.eq(records.must_wait),
+            dispatch.must_wait.eq(lane.has_next),
             records.do_start.eq(dispatch.do_start),
             records.start_context.eq(dispatch.context),
             records.start_head.eq(command.head),
@@ -190,6 +202,7 @@ class ContextWalk(WalkComponent):
             decision.lane_is_taken.eq(offers.lane_is_taken),
             decision.lane_has_next.eq(lane.has_next),
             decision.picked_is_taken.eq(offers.picked_is_taken),
+            decision.arriving_context.eq(lane.next_context),
             decision.word_context.eq(lane.context),
             decision.is_over.eq(lane.is_over),
             decision.is_end_over.eq(lane.is_end_over),
@@ -213,7 +226,6 @@ class ContextWalk(WalkComponent):
             decision.looked_at.eq(judge.looked_at),
             decision.is_weighed.eq(judge.is_weighed),
             decision.weighed_context.eq(judge.weighed_context),
-            decision.is_judged.eq(judge.is_judged),
             decision.context.eq(judge.context),
             decision.is_null.eq(judge.is_null),
             decision.is_misaligned.eq(judge.is_misaligned),
@@ -241,6 +253,7 @@ class ContextWalk(WalkComponent):
             decision.leaving_context.eq(asks.leaving_context),
             decision.do_expire.eq(watch.expires),
             decision.visited_in_turn.eq(watch.looked_at),
+            decision.may_mark.eq(aborts.may_mark),
             decision.do_mark.eq(aborts.do_mark),
             lane.do_ask.eq(decision.do_ask),
             lane.ask_context.eq(judge.context),
@@ -254,6 +267,7 @@ class ContextWalk(WalkComponent):
             asks.context.eq(judge.context),
             asks.address.eq(judge.bus_address),
             asks.abi.eq(judge.abi),
+            asks.first_count.eq(judge.first_count),
             asks.do_second.eq(decision.do_second),
             asks.second_context.eq(decision.second_context),
             asks.may_ask.eq(deletes.has_room),
@@ -338,7 +352,7 @@ class ContextWalk(WalkComponent):
         for number, part in enumerate((busy[:half], busy[half:])):
             m.d.sync += [
                 any_q[number].eq(part.any()),
-                many_q[number].eq((part & (part - 1)[: len(part)]).any() if len(part) else 0),
+                many_q[number].eq(_has_two(part)),
             ]
         m.d.sync += is_alone_q.eq(~many_q.any() & ~any_q.all())
         # What was offered and taken, and is not to be judged after all.
@@ -351,6 +365,7 @@ class ContextWalk(WalkComponent):
             pool.beats.payload.eq(self.beats.payload),
             pool.busy_ids.eq(self.busy_ids),
             pool.abis_are_x86.eq(decision.abis_are_x86),
+            pool.may_look.eq(judge.may_look),
             pool.is_looking.eq(judge.is_looking),
             pool.looked_at.eq(judge.looked_at),
             pool.look_address.eq(judge.look_address),
@@ -409,3 +424,11 @@ class ContextWalk(WalkComponent):
             self.abandons.payload.eq(read),
             is_over_q.eq(self.arrives & self.arriving_is_last & (self.arriving_id == read.id)),
         ]
+
+
+def _has_two(bits: Value) -> Value:
+    """Whether more than one bit is 1."""
+    if len(bits) < 2:
+        return Value.cast(Const(0, 1))
+    low, high = bits[: len(bits) // 2], bits[len(bits) // 2 :]
+    return _has_two(low) | _has_two(high) | (low.any() & high.any())
