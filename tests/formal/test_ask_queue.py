@@ -195,7 +195,7 @@ PROOFS = [
         depth=6,
         reach_depth=20,
         broken_depth=20,
-        rejects_nightly=True,
+        is_nightly=True,
         broken=(
             broken(
                 asks,

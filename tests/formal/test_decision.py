@@ -210,7 +210,7 @@ PROOFS = [
         depth=9,
         reach_depth=24,
         broken_depth=24,
-        rejects_nightly=True,
+        is_nightly=True,
         broken=(
             broken(
                 decision,

@@ -201,7 +201,7 @@ PROOFS = [
         depth=5,
         reach_depth=32,
         broken_depth=32,
-        rejects_nightly=True,
+        is_nightly=True,
         broken=(
             broken(
                 duplicates,
