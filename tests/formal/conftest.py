@@ -16,13 +16,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _runs_of(proof: Proof) -> list:
-    main, other = SOLVERS
+    main = SOLVERS[0]
     nightly = pytest.mark.nightly
     marks = [nightly] if proof.is_nightly else []
     reject_marks = [nightly] if proof.is_nightly or proof.rejects_nightly else []
     return [
         pytest.param(partial(prove, proof, main), id=f"{proof.name}-holds-{main}", marks=marks),
-        pytest.param(partial(prove, proof, other), id=f"{proof.name}-holds-{other}", marks=[nightly]),
+        *(
+            pytest.param(partial(prove, proof, solver), id=f"{proof.name}-holds-{solver}", marks=[nightly])
+            for solver in SOLVERS[1:]
+            if proof.is_cross_checked
+        ),
         pytest.param(partial(reach, proof, main), id=f"{proof.name}-is-reached", marks=marks),
         *(
             pytest.param(

@@ -268,6 +268,8 @@ class Proof:
     is_nightly: bool = False
     #: Of a large contract only the proof itself is run by day.
     rejects_nightly: bool = False
+    #: The solver that checks the other one ends in minutes.
+    is_cross_checked: bool = True
     #: Keeps memories as arrays instead of registers.
     has_arrays: bool = False
 

@@ -187,6 +187,7 @@ PROOFS = [
         reach_depth=34,
         broken_depth=34,
         is_nightly=True,
+        is_cross_checked=False,
         broken=(
             broken(
                 pipes,

@@ -248,6 +248,13 @@ PROOFS = [
             ),
             broken(closure, "wipes-amid-a-job", ONE_JOB, "~is_wiped & self.jobs_are_over", "~is_wiped"),
             broken(keeper, "strings-before-it-is-built", LISTS_ALL, "(self.is_linking | ~must_link)", "1"),
+            broken(
+                keeper,
+                "strings-as-restore-mode-ends",
+                LISTS_ALL,
+                "~self.is_restoring & ~has_ended & (",
+                "~self.is_restoring & (",
+            ),
         ),
     ),
 ]
