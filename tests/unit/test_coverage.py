@@ -17,11 +17,12 @@ from saoffload.hdl.control import flush
 from saoffload.hdl.export import branching
 from saoffload.sim import designs
 from saoffload.sim.cli.app import run as run_command
-from saoffload.sim.coverage import marking, report
+from saoffload.sim.coverage import marking, waivers
 from saoffload.sim.coverage.marking import marked, marks_of
 from saoffload.sim.coverage.records import COVERAGE_VARIABLE, Design, counts_by_line, read_records, record_run
-from saoffload.sim.coverage.report import CoverageError, Waiver, measure, read_waivers
+from saoffload.sim.coverage.report import Contribution, contributions, measure
 from saoffload.sim.coverage.source import Location, has_branches, hdl_files, location_of
+from saoffload.sim.coverage.waivers import Branches, CoverageError, Waiver, read_waivers
 from saoffload.sim.runner import BenchError, build, run
 from saoffload.sim.toolchain import SimulatorError
 
@@ -201,6 +202,35 @@ def test_a_line_is_covered_by_any_design_and_any_copy() -> None:
     assert measure([Design([(ONE,), (TWO,)], [1, 1])], SOURCES, []).below(95) == [two]
 
 
+def test_the_total_adds_up_all_files() -> None:
+    result = measure([Design([(ONE,), (TWO,)], [1, 0])], SOURCES | {"bus/six.py": SOURCES["bus/one.py"]}, [])
+    total = result.total
+    assert (total.lines, total.covered, total.branches, total.taken) == (2, 1, 2, 1)
+    assert [missed.text for missed in total.missed] == ["third"]
+    waived = measure([Design([(ONE,), (TWO,)], [1, 0])], SOURCES, [Waiver("bus/one.py", "third", "never")])
+    assert (waived.total.waived, waived.total.percent) == (1, 100)
+
+
+def test_what_each_test_adds() -> None:
+    """Cases of one test are one; a line counts once, however many designs have it."""
+    three = Location("bus/two.py", 3)
+    small, large = Design([(ONE,), (TWO,)], [9, 9]), Design([(TWO,), (three, ONE)], [9, 9])
+    small.met_by = {"t.py::one[a]": {0}, "t.py::none": set()}
+    large.met_by = {"t.py::one[b]": {0}, "t.py::two": {1}, "t.py::three": {0, 1}}
+    assert contributions([small, large]) == [
+        Contribution("t.py::three", 3, 3, 0),
+        Contribution("t.py::none", 0, 0, 0),
+        Contribution("t.py::one", 2, 0, 0),
+        Contribution("t.py::two", 2, 0, 0),
+    ]
+    del large.met_by["t.py::two"]
+    large.met_by["t.py::three"] = {1}
+    assert contributions([small, large])[:2] == [
+        Contribution("t.py::one", 2, 2, 1),
+        Contribution("t.py::three", 2, 1, 1),
+    ]
+
+
 def test_waivers_name_what_is_left_and_are_needed() -> None:
     ran = [Design([(ONE,), (TWO,)], [1, 0])]
     needed = Waiver("bus/one.py", "third", "never")
@@ -212,12 +242,35 @@ def test_waivers_name_what_is_left_and_are_needed() -> None:
     assert measure(ran, SOURCES, [needed, *needless, unknown]).unused == tuple(needless)
 
 
+def test_a_waiver_of_a_branch_is_of_all_its_lines() -> None:
+    """And of no others; one that names a line of two places may say which."""
+    source = "with m.If(a):\n    same\n    with m.If(b):\n        same\n        more\nwith m.If(c):\n    same\n"
+    sources = {"bus/one.py": source}
+
+    def missed(waiver: Waiver, *covered: int) -> tuple[list[int], bool]:
+        lines = (2, 4, 5, 7)
+        ran = [Design([(Location("bus/one.py", line),) for line in lines], [int(line in covered) for line in lines])]
+        result = measure(ran, sources, [waiver])
+        return [one.line for one in result.files[0].missed if one.reason], bool(result.unused)
+
+    inner = Waiver("bus/one.py", "with m.If(b):", "never")
+    assert missed(inner) == ([4, 5], False)
+    assert missed(inner, 2, 7) == ([4, 5], False)
+    assert missed(inner, 4) == ([5], True), "a line of the branch is covered"
+    assert missed(Waiver("bus/one.py", "with m.If(a):", "never")) == ([2, 4, 5], False)
+    assert missed(Waiver("bus/one.py", "same", "never")) == ([2, 4, 7], False)
+    assert missed(Waiver("bus/one.py", "same", "never", below="with m.If(b):")) == ([4], False)
+    assert missed(Waiver("bus/one.py", "same", "never", below="with m.If(b):"), 4) == ([], True)
+    assert missed(Waiver("bus/one.py", "more", "never", below="with m.If(c):")) == ([], True)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         '[[waiver]]\nfile = "a.py"\ntext = "b"\n',
         '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = ""\n',
         '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = "c"\nline = 3\n',
+        '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = "c"\nbelow = ""\n',
         2 * '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = "c"\n',
     ],
 )
@@ -228,16 +281,20 @@ def test_waivers_that_are_not_whole_are_refused(text: str, tmp_path: Path) -> No
 
 
 def test_waivers_are_of_lines_that_there_are() -> None:
+    """Each names a line, or a branch, of one place."""
     files = hdl_files()
     for waiver in read_waivers():
         assert waiver.file in files, waiver
-        assert waiver.text in [row.strip() for row in files[waiver.file].read_text().splitlines()], waiver
+        source = files[waiver.file].read_text()
+        branches = Branches(source)
+        named = [number for number in range(1, len(source.splitlines()) + 1) if branches.text(number) == waiver.text]
+        assert len([number for number in named if branches.is_meant(number, waiver)]) == 1, waiver
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("saoffload.sim.coverage.source.hdl_files", lambda: {"bus/one.py": tmp_path / "one.py"})
     monkeypatch.setattr("saoffload.sim.coverage.records.source_digest", lambda: "same")
-    monkeypatch.setattr(report, "read_waivers", list)
+    monkeypatch.setattr(waivers, "read_waivers", list)
     (tmp_path / "one.py").write_text(SOURCES["bus/one.py"])
     design = tmp_path / "verilator-1" / "design.v"
     design.parent.mkdir()
@@ -250,23 +307,23 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert run_command(["coverage", str(folder), "--json"]) == 1
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (answer["good"], answer["limit"], answer["designs"], answer["runs_left_out"]) == (False, 95, 1, 0)
-    assert answer["files"] == [
-        {
-            "file": "bus/one.py",
-            "lines": 2,
-            "covered": 1,
-            "waived": 0,
-            "percent": 50.0,
-            "branches": 2,
-            "branches_taken": 1,
-            "missed": [{"line": 6, "text": "third", "reason": None}],
-        }
-    ]
+    total = {"lines": 2, "covered": 1, "waived": 0, "percent": 50.0, "branches": 2, "branches_taken": 1}
+    assert answer["total"] == total
+    missed = [{"line": 6, "text": "third", "reason": None}]
+    assert answer["files"] == [{"file": "bus/one.py", **total, "missed": missed}]
+    test = "tests/unit/test_coverage.py::test_the_command"
+    assert answer["contributions"] == [{"test": test, "lines": 1, "new": 1, "alone": 1}]
     assert run_command(["coverage", str(folder)]) == 1
     shown = capsys.readouterr().out
-    assert "bus/one.py:6: third" in shown
+    assert "missed: bus/one.py:6: third" in shown
     assert "below 95 %: bus/one.py" in shown
     assert run_command(["coverage", str(folder), "--limit", "50"]) == 0
+    monkeypatch.setattr(waivers, "read_waivers", lambda: [Waiver("bus/one.py", "third", "It never comes.")])
+    assert run_command(["coverage", str(folder)]) == 0
+    assert "waived: bus/one.py:6: third\n    It never comes.\n" in capsys.readouterr().out
+    monkeypatch.setattr(waivers, "read_waivers", list)
+    assert run_command(["coverage", str(folder), "--tests"]) == 1
+    assert "test_the_command" in capsys.readouterr().out
     record_run(folder, design, point("2", 1), bench="some.bench")
     assert run_command(["coverage", str(folder)]) == 0
     assert run_command(["coverage", str(folder), "--limit", "101"]) == 2
