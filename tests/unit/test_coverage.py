@@ -21,7 +21,7 @@ from saoffload.sim.coverage import marking, waivers
 from saoffload.sim.coverage.marking import marked, marks_of
 from saoffload.sim.coverage.records import COVERAGE_VARIABLE, Design, counts_by_line, read_records, record_run
 from saoffload.sim.coverage.report import Contribution, contributions, measure
-from saoffload.sim.coverage.source import Location, has_branches, hdl_files, location_of
+from saoffload.sim.coverage.source import Location, hdl_files, location_of, statements
 from saoffload.sim.coverage.waivers import Branches, CoverageError, Waiver, read_waivers
 from saoffload.sim.runner import BenchError, build, run
 from saoffload.sim.toolchain import SimulatorError
@@ -158,8 +158,8 @@ def test_files_of_others_have_no_place() -> None:
     files = hdl_files()
     assert location_of(str(files["bus/axi4.py"]), 5) == Location("bus/axi4.py", 5)
     assert location_of(rtlil.__file__, 5) is None
-    assert has_branches(files["control/flush.py"].read_text())
-    assert not has_branches(files["layouts.py"].read_text())
+    assert statements(files["control/flush.py"].read_text()) == statements_in(files["control/flush.py"])
+    assert not statements(files["layouts.py"].read_text())
 
 
 def test_runs_add_up_and_never_overwrite(tmp_path: Path) -> None:
@@ -197,7 +197,8 @@ def test_a_line_is_covered_by_any_design_and_any_copy() -> None:
     assert [(missed.line, missed.text, missed.reason) for missed in one.missed] == [(6, "third", None)]
     assert one.percent == 50
     # It has branches, and no design has them: nothing of it is covered. A file without branches is not there at all.
-    assert (two.file, two.lines, two.percent) == ("bus/two.py", 0, 0)
+    assert (two.file, two.lines, two.percent, two.branches) == ("bus/two.py", 1, 0, 0)
+    assert [missed.is_in_design for missed in (*one.missed, *two.missed)] == [True, False]
     assert result.below(95) == [one, two]
     assert measure([Design([(ONE,), (TWO,)], [1, 1])], SOURCES, []).below(95) == [two]
 
@@ -205,10 +206,10 @@ def test_a_line_is_covered_by_any_design_and_any_copy() -> None:
 def test_the_total_adds_up_all_files() -> None:
     result = measure([Design([(ONE,), (TWO,)], [1, 0])], SOURCES | {"bus/six.py": SOURCES["bus/one.py"]}, [])
     total = result.total
-    assert (total.lines, total.covered, total.branches, total.taken) == (2, 1, 2, 1)
-    assert [missed.text for missed in total.missed] == ["third"]
+    assert (total.lines, total.covered, total.branches, total.taken) == (3, 1, 2, 1)
+    assert [missed.text for missed in total.missed] == ["third", "m.next = 'BUSY'"]
     waived = measure([Design([(ONE,), (TWO,)], [1, 0])], SOURCES, [Waiver("bus/one.py", "third", "never")])
-    assert (waived.total.waived, waived.total.percent) == (1, 100)
+    assert (waived.total.waived, waived.total.percent) == (1, 50)
 
 
 def test_what_each_test_adds() -> None:
@@ -236,10 +237,11 @@ def test_waivers_name_what_is_left_and_are_needed() -> None:
     needed = Waiver("bus/one.py", "third", "never")
     result = measure(ran, SOURCES, [needed])
     assert (result.files[0].percent, result.files[0].missed[0].reason, result.unused) == (100, "never", ())
-    # Covered, not in the file, and of no file; of a file that was not simulated nothing is known.
+    # Covered, not in the file, and of no file.
     needless = [Waiver("bus/one.py", "first", "x"), Waiver("bus/one.py", "fourth", "x"), Waiver("bus/six.py", "x", "x")]
-    unknown = Waiver("bus/two.py", "m.next = 'BUSY'", "x")
-    assert measure(ran, SOURCES, [needed, *needless, unknown]).unused == tuple(needless)
+    unbuilt = Waiver("bus/two.py", "m.next = 'BUSY'", "x")
+    result = measure(ran, SOURCES, [needed, *needless, unbuilt])
+    assert (result.unused, result.files[1].waived) == (tuple(needless), 1)
 
 
 def test_a_waiver_of_a_branch_is_of_all_its_lines() -> None:
@@ -309,7 +311,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert (answer["good"], answer["limit"], answer["designs"], answer["runs_left_out"]) == (False, 95, 1, 0)
     total = {"lines": 2, "covered": 1, "waived": 0, "percent": 50.0, "branches": 2, "branches_taken": 1}
     assert answer["total"] == total
-    missed = [{"line": 6, "text": "third", "reason": None}]
+    missed = [{"line": 6, "text": "third", "reason": None, "is_in_design": True}]
     assert answer["files"] == [{"file": "bus/one.py", **total, "missed": missed}]
     test = "tests/unit/test_coverage.py::test_the_command"
     assert answer["contributions"] == [{"test": test, "lines": 1, "new": 1, "alone": 1}]
@@ -360,7 +362,7 @@ def test_a_branch_that_never_ran_shows(tmp_path: Path, monkeypatch: pytest.Monke
 
     def missed() -> list[str]:
         found, _ = read_records(tmp_path)
-        return [one.text for one in measure(found.values(), source, []).files[0].missed]
+        return [one.text for one in measure(found.values(), source, []).files[0].missed if one.is_in_design]
 
     assert run(simulation, bench=BENCH, job={"how": "add", "a": 40}) == 41
     assert missed() == ["m.d.comb += self.sum.eq(77)", "m.d.comb += self.sum.eq(self.a + 2)"]

@@ -91,7 +91,7 @@ def _json(result: "Coverage", added: "list[Contribution]") -> dict[str, Any]:
             {
                 "file": file.file,
                 **figures(file),
-                "missed": [{"line": one.line, "text": one.text, "reason": one.reason} for one in file.missed],
+                "missed": [asdict(one) for one in file.missed],
             }
             for file in result.files
         ],
@@ -120,11 +120,10 @@ def _print(result: "Coverage", limit: float) -> None:
             if one.reason is not None:
                 typer.echo(f"waived: {file.file}:{one.line}: {one.text}\n    {one.reason}")
     for file in result.files:
-        if not file.lines:
-            typer.echo(f"{file.file}: in no design that was simulated")
         for one in file.missed:
             if one.reason is None:
-                typer.echo(f"missed: {file.file}:{one.line}: {one.text}")
+                why = "missed" if one.is_in_design else "in no design"
+                typer.echo(f"{why}: {file.file}:{one.line}: {one.text}")
     for waiver in result.unused:
         typer.echo(f"needless waiver: {waiver.file}: {waiver.text}")
     below = result.below(limit)

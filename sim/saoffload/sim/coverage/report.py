@@ -2,7 +2,7 @@
 
 A line is a statement of the source that stands in a branch (``m.If``, ``m.Switch``, ``m.FSM``). What stands in none
 runs in every clock, and would only flatter the figures. A line is covered when a branch with it was taken in any run of
-any design, in any copy of the component.
+any design, in any copy of the component. One that no design has is missed as well: its configuration was not simulated.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .records import Design
-from .source import Location, has_branches
+from .source import Location, statements
 from .waivers import Branches, Waiver
 
 LIMIT = 95.0
@@ -19,17 +19,18 @@ LIMIT = 95.0
 
 @dataclass(frozen=True)
 class Missed:
-    """A line that no run took. ``reason`` is that of its waiver, None without one."""
+    """A line that no run took. ``reason``: of its waiver, None without one. ``is_in_design``: some design has it."""
 
     line: int
     text: str
     reason: str | None
+    is_in_design: bool
 
 
 @dataclass(frozen=True)
 class FileCoverage:
     """``lines`` in all and ``covered`` ones, and what is left. ``branches`` and ``taken`` count the branches with these
-    lines in the Verilog of each design, copies and sizes for themselves. A file in no design has neither.
+    lines in the Verilog of each design, copies and sizes for themselves.
     """
 
     file: str
@@ -46,11 +47,9 @@ class FileCoverage:
 
     @property
     def percent(self) -> float:
-        """Of the lines that can be covered. 0 for a file whose branches are in no design."""
+        """Of the lines that can be covered."""
         possible = self.lines - self.waived
-        if possible:
-            return 100 * self.covered / possible
-        return 100.0 if self.lines else 0.0
+        return 100 * self.covered / possible if possible else 100.0
 
 
 @dataclass(frozen=True)
@@ -88,19 +87,18 @@ class Contribution:
 
 def measure(designs: Iterable[Design], sources: Mapping[str, str], waivers: Sequence[Waiver]) -> Coverage:
     """What the runs of these designs covered. ``sources``: the text of each file of the RTL, by its name."""
-    found = {file: _Found() for file in sources}
+    found = {file: _Found(dict.fromkeys(statements(text), False)) for file, text in sources.items()}
     for design in designs:
         for mark, count in zip(design.marks, design.counts, strict=True):
             for file, line in mark:
                 found[file].lines[line] = found[file].lines.get(line, False) or count > 0
+                found[file].in_designs.add(line)
             for file in {location.file for location in mark}:
                 found[file].branches += 1
                 found[file].taken += count > 0
     by_file = {file: [waiver for waiver in waivers if waiver.file == file] for file in sources}
     files = tuple(
-        _file_coverage(file, text, found[file], by_file[file])
-        for file, text in sources.items()
-        if found[file].lines or has_branches(text)
+        _file_coverage(file, text, found[file], by_file[file]) for file, text in sources.items() if found[file].lines
     )
     return Coverage(files, tuple(waiver for waiver in waivers if _is_needless(waiver, sources, found)))
 
@@ -130,9 +128,12 @@ def contributions(designs: Iterable[Design]) -> list[Contribution]:
 
 @dataclass
 class _Found:
-    """Of one file: which lines stand in branches, and whether one of those was taken; and the branches in all."""
+    """Of one file: which lines stand in branches, and whether one of those was taken; which of them some design has;
+    and the branches in all.
+    """
 
-    lines: dict[int, bool] = field(default_factory=dict)
+    lines: dict[int, bool]
+    in_designs: set[int] = field(default_factory=set)
     branches: int = 0
     taken: int = 0
 
@@ -145,6 +146,7 @@ def _file_coverage(file: str, text: str, found: _Found, waivers: Sequence[Waiver
             line,
             branches.text(line),
             next((waiver.reason for waiver in waivers if branches.is_meant(line, waiver)), None),
+            line in found.in_designs,
         )
         for line in left
     )
@@ -152,10 +154,10 @@ def _file_coverage(file: str, text: str, found: _Found, waivers: Sequence[Waiver
 
 
 def _is_needless(waiver: Waiver, sources: Mapping[str, str], found: Mapping[str, _Found]) -> bool:
-    """It names nothing, or something that is covered. Of a file that was in no design nothing is known."""
+    """It names nothing, or something that is covered."""
     if waiver.file not in sources:
         return True
     lines = found[waiver.file].lines
     branches = Branches(sources[waiver.file])
     meant = [is_covered for line, is_covered in lines.items() if branches.is_meant(line, waiver)]
-    return bool(lines) and (not meant or any(meant))
+    return not meant or any(meant)
