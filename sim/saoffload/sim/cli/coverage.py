@@ -105,7 +105,10 @@ def _print(result: "Coverage", limit: float) -> None:
     from rich.table import Table
 
     shown = Table(
-        title="Lines of the RTL in branches, and branches of the Verilog that were taken", title_justify="left"
+        title="Lines of the RTL in branches, and branches of the Verilog that were taken",
+        title_justify="left",
+        show_edge=False,
+        pad_edge=False,
     )
     shown.add_column("file", no_wrap=True)
     for name in ("lines", "covered", "waived", "%", "branches"):
