@@ -19,6 +19,7 @@ SLOT_BYTES = 32
 LATENCY = 7
 NODES = 6
 DRAIN_CLOCKS = 200
+HEARING_CLOCKS = 10
 WALK_MS = 0.1
 HANDLES = [0x8000_0000 + index for index in range(NODES)]
 
@@ -31,7 +32,8 @@ async def faulty_memory(dut: Any) -> None:
 
 async def run_job(dut: Any, job: dict[str, Any]) -> list[dict[str, Any]]:
     """``cases``: each with ``faults`` ([node, beat, fields of a ``Fault``]), ``timeout`` in clocks, ``walks`` to run
-    one after the other. The result says of each case how every walk ended and what state it left.
+    one after the other, ``deaf_walks``: during so many of them no address is taken, and then until some clocks after
+    the next was submitted. The result says of each case how every walk ended and what state it left, the deaf ones too.
     """
     bench = EngineBench(dut)
     memory = HostMemory(dut, clock=dut.aclk, latency=LATENCY)
@@ -55,12 +57,20 @@ async def run_case(bench: EngineBench, memory: HostMemory, case: dict[str, Any])
         sa = Sa(spi=index, destination=Destination.parse("192.0.2.1"), protocol=Protocol.ESP)
         (await driver.table.add(Bundle(sas=(sa,), handle=handle))).expect_handle()
     ends = []
-    for _ in range(case["walks"]):
+    deaf: dict[str, Any] = {}
+    bench.dut.m_axi_arready.value = int(case["deaf_walks"] == 0)
+    for number in range(case["walks"]):
         tag = await driver.commands.submit_walk(placed.head)
+        if number == case["deaf_walks"] > 0:
+            await ClockCycles(bench.dut.aclk, HEARING_CLOCKS)
+            bench.dut.m_axi_arready.value = 1
         completion = await driver.completions.wait(tag, timeout_ms=WALK_MS)
         fault = completion.fault_address
         failed = None if fault is None else (fault - BASE) // SLOT_BYTES
         ends.append([completion.status.name, completion.visited, completion.deleted, failed])
+        if number + 1 == case["deaf_walks"]:
+            deaf = await state(bench)
+            assert (bench.dut.m_axi_arvalid.value, memory.bursts) == (1, []), "an address was withdrawn, or taken"
     left = await state(bench)
     reads = len(memory.bursts)
     memory.answer_withheld()
@@ -68,7 +78,7 @@ async def run_case(bench: EngineBench, memory: HostMemory, case: dict[str, Any])
     assert flaws(memory.bursts, [(BASE, IMAGE_BYTES)]) == []
     assert len(memory.bursts) == reads, "a read after the last walk had ended"
     assert driver.completions.strays == ()
-    return {"ends": ends, "left": left, "after": await state(bench), "reads": reads}
+    return {"ends": ends, "left": left, "after": await state(bench), "deaf": deaf, "reads": reads}
 
 
 async def state(bench: EngineBench) -> dict[str, Any]:

@@ -24,7 +24,8 @@ ALL_DELETED = ["OK", NODES, NODES, None]
 
 class Case(NamedTuple):
     """``faults``: beat of node 3, and what is wrong with it. ``ends``: of each walk, the status and its counts.
-    ``left``: what is seen at the end of the walks; ``after``: once all answers came that still come.
+    ``left``: what is seen at the end of the walks; ``after``: once all answers came that still come. ``deaf_walks``: of
+    the first so many walks no address is taken.
     """
 
     faults: list[tuple[int, dict[str, Any]]]
@@ -33,6 +34,7 @@ class Case(NamedTuple):
     after: dict[str, Any] = QUIET
     timeout: int = 0
     reads: int | None = None
+    deaf_walks: int = 0
 
 
 def stops(status: str) -> list[Any]:
@@ -68,6 +70,11 @@ CASES = {
         left={"lost": 0, "quiesced": True, "unknown": 1},
         after={"lost": 0, "quiesced": True, "unknown": 1},
     ),
+    # The read stays on offer, as AXI wants, and counts as lost. The second walk waits behind it, without a read of its
+    # own; the third, too, but the address is taken in time.
+    "no address taken": Case(
+        [], [["TIMEOUT", 0, 0, 0], ["TIMEOUT", 0, 0, 0], ALL_DELETED], timeout=TIMEOUT, reads=1 + NODES, deaf_walks=2
+    ),
     # Two IDs: the third walk ends without a read, and nothing is unmapped before both answers are there.
     "no ID left": Case(
         [(0, {"delay": -1})],
@@ -88,6 +95,7 @@ def results() -> dict[str, dict[str, Any]]:
             "faults": [(FAILED_NODE, beat, fields) for beat, fields in case.faults],
             "timeout": case.timeout,
             "walks": len(case.ends),
+            "deaf_walks": case.deaf_walks,
         }
         for case in CASES.values()
     ]
@@ -98,6 +106,7 @@ def results() -> dict[str, dict[str, Any]]:
 def test_faulty_memory(name: str, results: dict[str, dict[str, Any]]) -> None:
     case, result = CASES[name], results[name]
     assert result["ends"] == case.ends
+    assert result["deaf"] == (LOST if case.deaf_walks else {})
     assert result["left"] == case.left
     assert result["after"] == case.after
     if case.reads is not None:

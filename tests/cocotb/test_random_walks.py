@@ -23,12 +23,15 @@ SEED = int(os.environ.get("SAOFFLOAD_SEED", "1"))
 SIMULATOR = os.environ.get("SAOFFLOAD_SIMULATOR", "verilator")
 #: Nothing is a power of two, so that every bound is its own.
 ODD = EngineConfig(name="odd", bundles=12, keys=15, context_width=8, windows=3, command_depth=5, completion_depth=4)
+SMALL = replace(ODD, name="small", bundles=5, keys=5, ipv6=False, context_width=0)
 WALKERS = {
     "serial": ODD,
     "contexts": replace(ODD, contexts=3),
     "lines": replace(ODD, contexts=3, line_buffers=1, lines=8, id_width=4, data_width=128),
+    "lines, two buffers": replace(ODD, contexts=3, line_buffers=2, lines=8, id_width=5),
+    "lines, alone": replace(SMALL, contexts=1, line_buffers=1, lines=8, id_width=4),
 }
-"""By how they read."""
+"""By how they read, which is the first word."""
 
 # By day `test_fuzz` does as much and more, in a memory of ours; this one is not.
 pytestmark = [pytest.mark.rtl, pytest.mark.nightly]
@@ -53,7 +56,7 @@ def job_of(reads_by: str, stall: str, nodes: int) -> Iterator[tuple[str, Any]]:
 @pytest.mark.parametrize(("walker", "stall"), CASES, indirect=["walker"])
 def test_random_walks(walker: tuple[str, Simulation], stall: str) -> None:
     reads_by, simulation = walker
-    job = dict(job_of(reads_by, stall, NODES // len(PAUSE)))
+    job = dict(job_of(reads_by.partition(",")[0], stall, NODES // len(PAUSE)))
     total = run(simulation, bench=BENCH, job=job)
     print(f"{reads_by}, seed {SEED}, stall pattern {stall}: {total}")
     if "rounds" not in job:

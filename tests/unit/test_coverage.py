@@ -17,11 +17,12 @@ from saoffload.hdl.control import flush
 from saoffload.hdl.export import branching
 from saoffload.sim import designs
 from saoffload.sim.cli.app import run as run_command
-from saoffload.sim.coverage import marking, report
+from saoffload.sim.coverage import marking, waivers
 from saoffload.sim.coverage.marking import marked, marks_of
 from saoffload.sim.coverage.records import COVERAGE_VARIABLE, Design, counts_by_line, read_records, record_run
-from saoffload.sim.coverage.report import CoverageError, Waiver, measure, read_waivers
-from saoffload.sim.coverage.source import Location, has_branches, hdl_files, location_of
+from saoffload.sim.coverage.report import Contribution, contributions, measure
+from saoffload.sim.coverage.source import Location, hdl_files, location_of, statements
+from saoffload.sim.coverage.waivers import Branches, CoverageError, Waiver, read_waivers
 from saoffload.sim.runner import BenchError, build, run
 from saoffload.sim.toolchain import SimulatorError
 
@@ -157,8 +158,8 @@ def test_files_of_others_have_no_place() -> None:
     files = hdl_files()
     assert location_of(str(files["bus/axi4.py"]), 5) == Location("bus/axi4.py", 5)
     assert location_of(rtlil.__file__, 5) is None
-    assert has_branches(files["control/flush.py"].read_text())
-    assert not has_branches(files["layouts.py"].read_text())
+    assert statements(files["control/flush.py"].read_text()) == statements_in(files["control/flush.py"])
+    assert not statements(files["layouts.py"].read_text())
 
 
 def test_runs_add_up_and_never_overwrite(tmp_path: Path) -> None:
@@ -196,9 +197,39 @@ def test_a_line_is_covered_by_any_design_and_any_copy() -> None:
     assert [(missed.line, missed.text, missed.reason) for missed in one.missed] == [(6, "third", None)]
     assert one.percent == 50
     # It has branches, and no design has them: nothing of it is covered. A file without branches is not there at all.
-    assert (two.file, two.lines, two.percent) == ("bus/two.py", 0, 0)
+    assert (two.file, two.lines, two.percent, two.branches) == ("bus/two.py", 1, 0, 0)
+    assert [missed.is_in_design for missed in (*one.missed, *two.missed)] == [True, False]
     assert result.below(95) == [one, two]
     assert measure([Design([(ONE,), (TWO,)], [1, 1])], SOURCES, []).below(95) == [two]
+
+
+def test_the_total_adds_up_all_files() -> None:
+    result = measure([Design([(ONE,), (TWO,)], [1, 0])], SOURCES | {"bus/six.py": SOURCES["bus/one.py"]}, [])
+    total = result.total
+    assert (total.lines, total.covered, total.branches, total.taken) == (3, 1, 2, 1)
+    assert [missed.text for missed in total.missed] == ["third", "m.next = 'BUSY'"]
+    waived = measure([Design([(ONE,), (TWO,)], [1, 0])], SOURCES, [Waiver("bus/one.py", "third", "never")])
+    assert (waived.total.waived, waived.total.percent) == (1, 50)
+
+
+def test_what_each_test_adds() -> None:
+    """Cases of one test are one; a line counts once, however many designs have it."""
+    three = Location("bus/two.py", 3)
+    small, large = Design([(ONE,), (TWO,)], [9, 9]), Design([(TWO,), (three, ONE)], [9, 9])
+    small.met_by = {"t.py::one[a]": {0}, "t.py::none": set()}
+    large.met_by = {"t.py::one[b]": {0}, "t.py::two": {1}, "t.py::three": {0, 1}}
+    assert contributions([small, large]) == [
+        Contribution("t.py::three", 3, 3, 0),
+        Contribution("t.py::none", 0, 0, 0),
+        Contribution("t.py::one", 2, 0, 0),
+        Contribution("t.py::two", 2, 0, 0),
+    ]
+    del large.met_by["t.py::two"]
+    large.met_by["t.py::three"] = {1}
+    assert contributions([small, large])[:2] == [
+        Contribution("t.py::one", 2, 2, 1),
+        Contribution("t.py::three", 2, 1, 1),
+    ]
 
 
 def test_waivers_name_what_is_left_and_are_needed() -> None:
@@ -206,10 +237,33 @@ def test_waivers_name_what_is_left_and_are_needed() -> None:
     needed = Waiver("bus/one.py", "third", "never")
     result = measure(ran, SOURCES, [needed])
     assert (result.files[0].percent, result.files[0].missed[0].reason, result.unused) == (100, "never", ())
-    # Covered, not in the file, and of no file; of a file that was not simulated nothing is known.
+    # Covered, not in the file, and of no file.
     needless = [Waiver("bus/one.py", "first", "x"), Waiver("bus/one.py", "fourth", "x"), Waiver("bus/six.py", "x", "x")]
-    unknown = Waiver("bus/two.py", "m.next = 'BUSY'", "x")
-    assert measure(ran, SOURCES, [needed, *needless, unknown]).unused == tuple(needless)
+    unbuilt = Waiver("bus/two.py", "m.next = 'BUSY'", "x")
+    result = measure(ran, SOURCES, [needed, *needless, unbuilt])
+    assert (result.unused, result.files[1].waived) == (tuple(needless), 1)
+
+
+def test_a_waiver_of_a_branch_is_of_all_its_lines() -> None:
+    """And of no others; one that names a line of two places may say which."""
+    source = "with m.If(a):\n    same\n    with m.If(b):\n        same\n        more\nwith m.If(c):\n    same\n"
+    sources = {"bus/one.py": source}
+
+    def missed(waiver: Waiver, *covered: int) -> tuple[list[int], bool]:
+        lines = (2, 4, 5, 7)
+        ran = [Design([(Location("bus/one.py", line),) for line in lines], [int(line in covered) for line in lines])]
+        result = measure(ran, sources, [waiver])
+        return [one.line for one in result.files[0].missed if one.reason], bool(result.unused)
+
+    inner = Waiver("bus/one.py", "with m.If(b):", "never")
+    assert missed(inner) == ([4, 5], False)
+    assert missed(inner, 2, 7) == ([4, 5], False)
+    assert missed(inner, 4) == ([5], True), "a line of the branch is covered"
+    assert missed(Waiver("bus/one.py", "with m.If(a):", "never")) == ([2, 4, 5], False)
+    assert missed(Waiver("bus/one.py", "same", "never")) == ([2, 4, 7], False)
+    assert missed(Waiver("bus/one.py", "same", "never", below="with m.If(b):")) == ([4], False)
+    assert missed(Waiver("bus/one.py", "same", "never", below="with m.If(b):"), 4) == ([], True)
+    assert missed(Waiver("bus/one.py", "more", "never", below="with m.If(c):")) == ([], True)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +272,7 @@ def test_waivers_name_what_is_left_and_are_needed() -> None:
         '[[waiver]]\nfile = "a.py"\ntext = "b"\n',
         '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = ""\n',
         '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = "c"\nline = 3\n',
+        '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = "c"\nbelow = ""\n',
         2 * '[[waiver]]\nfile = "a.py"\ntext = "b"\nreason = "c"\n',
     ],
 )
@@ -228,16 +283,20 @@ def test_waivers_that_are_not_whole_are_refused(text: str, tmp_path: Path) -> No
 
 
 def test_waivers_are_of_lines_that_there_are() -> None:
+    """Each names a line, or a branch, of one place."""
     files = hdl_files()
     for waiver in read_waivers():
         assert waiver.file in files, waiver
-        assert waiver.text in [row.strip() for row in files[waiver.file].read_text().splitlines()], waiver
+        source = files[waiver.file].read_text()
+        branches = Branches(source)
+        named = [number for number in range(1, len(source.splitlines()) + 1) if branches.text(number) == waiver.text]
+        assert len([number for number in named if branches.is_meant(number, waiver)]) == 1, waiver
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("saoffload.sim.coverage.source.hdl_files", lambda: {"bus/one.py": tmp_path / "one.py"})
     monkeypatch.setattr("saoffload.sim.coverage.records.source_digest", lambda: "same")
-    monkeypatch.setattr(report, "read_waivers", list)
+    monkeypatch.setattr(waivers, "read_waivers", list)
     (tmp_path / "one.py").write_text(SOURCES["bus/one.py"])
     design = tmp_path / "verilator-1" / "design.v"
     design.parent.mkdir()
@@ -250,23 +309,23 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert run_command(["coverage", str(folder), "--json"]) == 1
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (answer["good"], answer["limit"], answer["designs"], answer["runs_left_out"]) == (False, 95, 1, 0)
-    assert answer["files"] == [
-        {
-            "file": "bus/one.py",
-            "lines": 2,
-            "covered": 1,
-            "waived": 0,
-            "percent": 50.0,
-            "branches": 2,
-            "branches_taken": 1,
-            "missed": [{"line": 6, "text": "third", "reason": None}],
-        }
-    ]
+    total = {"lines": 2, "covered": 1, "waived": 0, "percent": 50.0, "branches": 2, "branches_taken": 1}
+    assert answer["total"] == total
+    missed = [{"line": 6, "text": "third", "reason": None, "is_in_design": True}]
+    assert answer["files"] == [{"file": "bus/one.py", **total, "missed": missed}]
+    test = "tests/unit/test_coverage.py::test_the_command"
+    assert answer["contributions"] == [{"test": test, "lines": 1, "new": 1, "alone": 1}]
     assert run_command(["coverage", str(folder)]) == 1
     shown = capsys.readouterr().out
-    assert "bus/one.py:6: third" in shown
+    assert "missed: bus/one.py:6: third" in shown
     assert "below 95 %: bus/one.py" in shown
     assert run_command(["coverage", str(folder), "--limit", "50"]) == 0
+    monkeypatch.setattr(waivers, "read_waivers", lambda: [Waiver("bus/one.py", "third", "It never comes.")])
+    assert run_command(["coverage", str(folder)]) == 0
+    assert "waived: bus/one.py:6: third\n    It never comes.\n" in capsys.readouterr().out
+    monkeypatch.setattr(waivers, "read_waivers", list)
+    assert run_command(["coverage", str(folder), "--tests"]) == 1
+    assert "test_the_command" in capsys.readouterr().out
     record_run(folder, design, point("2", 1), bench="some.bench")
     assert run_command(["coverage", str(folder)]) == 0
     assert run_command(["coverage", str(folder), "--limit", "101"]) == 2
@@ -303,7 +362,7 @@ def test_a_branch_that_never_ran_shows(tmp_path: Path, monkeypatch: pytest.Monke
 
     def missed() -> list[str]:
         found, _ = read_records(tmp_path)
-        return [one.text for one in measure(found.values(), source, []).files[0].missed]
+        return [one.text for one in measure(found.values(), source, []).files[0].missed if one.is_in_design]
 
     assert run(simulation, bench=BENCH, job={"how": "add", "a": 40}) == 41
     assert missed() == ["m.d.comb += self.sum.eq(77)", "m.d.comb += self.sum.eq(self.a + 2)"]

@@ -1,5 +1,6 @@
 """`saoffload coverage`: which lines of the RTL the simulations ran."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,9 @@ from .failures import AGREED, DIFFERENT, UsageError
 from .inputs import JsonOption
 
 if TYPE_CHECKING:
-    from saoffload.sim.coverage.report import Coverage
+    from rich.console import Console
+
+    from saoffload.sim.coverage.report import Contribution, Coverage, FileCoverage
 
 MOST = 100
 FolderArgument = Annotated[
@@ -19,6 +22,9 @@ FolderArgument = Annotated[
 LimitOption = Annotated[
     float, typer.Option("--limit", metavar="PERCENT", help="Of the lines of each file, so many must be covered.")
 ]
+TestsOption = Annotated[
+    bool, typer.Option("--tests", help="Show what each test adds to those above it, instead of the files.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +33,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def coverage(
-    folder: FolderArgument = Path("build/coverage"), limit: LimitOption = 95.0, as_json: JsonOption = False
+    folder: FolderArgument = Path("build/coverage"),
+    limit: LimitOption = 95.0,
+    by_test: TestsOption = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Report which lines of the RTL's source the simulations ran, by file, and name what is left.
 
@@ -35,8 +44,9 @@ def coverage(
     that with the cocotb tests. Exit code 1: a file is below the limit, or a waiver is of no use any more.
     """
     from saoffload.sim.coverage.records import read_records
-    from saoffload.sim.coverage.report import measure, read_waivers
+    from saoffload.sim.coverage.report import contributions, measure
     from saoffload.sim.coverage.source import hdl_files
+    from saoffload.sim.coverage.waivers import read_waivers
 
     from .output import print_json
 
@@ -53,60 +63,96 @@ def coverage(
         tests = sorted({test.partition("::")[0] for design in designs.values() for test in design.tests})
         print_json(
             {"good": is_good, "limit": limit, "designs": len(designs), "runs_left_out": left_out, "tests": tests}
-            | _json(result)
+            | _json(result, contributions(designs.values()))
         )
     else:
-        _print(result, limit)
+        if by_test:
+            _print_tests(contributions(designs.values()))
+        else:
+            _print(result, limit)
         typer.echo(f"{len(designs)} designs; {left_out} runs left out, whose RTL has changed since")
     return AGREED if is_good else DIFFERENT
 
 
-def _json(result: "Coverage") -> dict[str, Any]:
+def _json(result: "Coverage", added: "list[Contribution]") -> dict[str, Any]:
+    def figures(file: "FileCoverage") -> dict[str, Any]:
+        return {
+            "lines": file.lines,
+            "covered": file.covered,
+            "waived": file.waived,
+            "percent": round(file.percent, 2),
+            "branches": file.branches,
+            "branches_taken": file.taken,
+        }
+
     return {
+        "total": figures(result.total),
         "files": [
             {
                 "file": file.file,
-                "lines": file.lines,
-                "covered": file.covered,
-                "waived": file.waived,
-                "percent": round(file.percent, 2),
-                "branches": file.branches,
-                "branches_taken": file.taken,
-                "missed": [{"line": one.line, "text": one.text, "reason": one.reason} for one in file.missed],
+                **figures(file),
+                "missed": [asdict(one) for one in file.missed],
             }
             for file in result.files
         ],
+        "contributions": [asdict(one) for one in added],
         "unused_waivers": [{"file": waiver.file, "text": waiver.text} for waiver in result.unused],
     }
 
 
 def _print(result: "Coverage", limit: float) -> None:
-    from rich.console import Console
-    from rich.markup import escape
+    """The figures of each file, then the lines that are left: those without a reason last, where they are seen."""
     from rich.table import Table
 
-    # Without emoji: "file.py:100: " is a place.
-    console = Console(emoji=False, highlight=False)
     shown = Table(
-        title="Lines of the RTL in branches, and branches of the Verilog that were taken", title_justify="left"
+        title="Lines of the RTL in branches, and branches of the Verilog that were taken",
+        title_justify="left",
+        show_edge=False,
+        pad_edge=False,
     )
     shown.add_column("file", no_wrap=True)
     for name in ("lines", "covered", "waived", "%", "branches"):
         shown.add_column(name, justify="right")
     for file in result.files:
-        style = "red" if file.percent < limit else None
-        branches = f"{file.taken}/{file.branches}"
-        figures = (file.lines, file.covered, file.waived, f"{file.percent:.1f}", branches)
-        shown.add_row(file.file, *map(str, figures), style=style)
-    console.print(shown)
+        shown.add_row(*_cells(file), style="red" if file.percent < limit else None)
+    shown.add_section()
+    shown.add_row(*_cells(result.total))
+    _console().print(shown)
     for file in result.files:
-        if not file.lines:
-            console.print(f"{file.file}: in no design that was simulated")
         for one in file.missed:
-            console.print(f"{file.file}:{one.line}: {escape(one.text)}", soft_wrap=True)
-            console.print(f"    {escape(one.reason or 'no reason is known')}", soft_wrap=True)
+            if one.reason is not None:
+                typer.echo(f"waived: {file.file}:{one.line}: {one.text}\n    {one.reason}")
+    for file in result.files:
+        for one in file.missed:
+            if one.reason is None:
+                why = "missed" if one.is_in_design else "in no design"
+                typer.echo(f"{why}: {file.file}:{one.line}: {one.text}")
     for waiver in result.unused:
-        console.print(f"needless waiver: {waiver.file}: {escape(waiver.text)}", soft_wrap=True)
+        typer.echo(f"needless waiver: {waiver.file}: {waiver.text}")
     below = result.below(limit)
     if below:
-        console.print(f"below {limit:g} %: {', '.join(file.file for file in below)}", soft_wrap=True)
+        typer.echo(f"below {limit:g} %: {', '.join(file.file for file in below)}")
+
+
+def _cells(file: "FileCoverage") -> list[str]:
+    figures = (file.lines, file.covered, file.waived, f"{file.percent:.1f}", f"{file.taken}/{file.branches}")
+    return [file.file, *map(str, figures)]
+
+
+def _print_tests(added: "list[Contribution]") -> None:
+    from rich.table import Table
+
+    shown = Table(title="Lines that each test covers", title_justify="left")
+    shown.add_column("test", overflow="fold")
+    for name in ("lines", "new", "alone"):
+        shown.add_column(name, justify="right")
+    for one in added:
+        shown.add_row(one.test, str(one.lines), str(one.new), str(one.alone))
+    _console().print(shown)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # Without emoji: "file.py:100: " is a place.
+    return Console(emoji=False, highlight=False)

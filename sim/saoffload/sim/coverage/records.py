@@ -24,11 +24,18 @@ _POINT = re.compile(r"^C '(.*)' (\d+)$", re.MULTILINE)
 
 @dataclass
 class Design:
-    """A design that was simulated: the statements of each of its marks, and how often each mark was met in all."""
+    """A design that was simulated: the statements of each of its marks, how often each mark was met in all, and which
+    marks each test met, by their place in ``marks``.
+    """
 
     marks: list[tuple[Location, ...]]
     counts: list[int]
-    tests: set[str] = field(default_factory=set)
+    met_by: dict[str, set[int]] = field(default_factory=dict)
+
+    @property
+    def tests(self) -> set[str]:
+        """Those that ran it; a bench that no test ran is named itself."""
+        return set(self.met_by)
 
 
 def coverage_folder() -> Path | None:
@@ -83,7 +90,8 @@ def read_records(folder: Path) -> tuple[dict[str, Design], int]:
             left_out += 1
             continue
         design.counts = [sum(pair) for pair in zip(design.counts, content["counts"], strict=True)]
-        design.tests.add(content["test"] or content["bench"])
+        met = design.met_by.setdefault(content["test"] or content["bench"], set())
+        met.update(number for number, count in enumerate(content["counts"]) if count)
     return designs, left_out
 
 

@@ -48,13 +48,23 @@ def location_of(file: str, line: int) -> Location | None:
     return None
 
 
-def has_branches(text: str) -> bool:
-    """Whether this source describes hardware that decides: any ``m.If``, ``m.Case`` or ``m.State``."""
-    return any(
-        isinstance(item.context_expr, ast.Call)
-        and isinstance(item.context_expr.func, ast.Attribute | ast.Name)
-        and (getattr(item.context_expr.func, "attr", None) in _BRANCHES)
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.With)
-        for item in node.items
-    )
+def statements(text: str) -> set[int]:
+    """The lines of this source that assign something, or name a next state, below an ``m.If``, ``m.Case``, ``m.State``
+    and so on, whatever the configuration. Not those of functions that are called there.
+    """
+    found: set[int] = set()
+    for block in ast.walk(ast.parse(text)):
+        if isinstance(block, ast.With) and any(_is_branch(item.context_expr) for item in block.items):
+            nodes = (node for node in ast.walk(block) if isinstance(node, ast.Call | ast.Assign))
+            found.update(node.lineno for node in nodes if _is_statement(node))
+    return found
+
+
+def _is_branch(opened: ast.expr) -> bool:
+    return isinstance(opened, ast.Call) and isinstance(opened.func, ast.Attribute) and opened.func.attr in _BRANCHES
+
+
+def _is_statement(node: ast.Call | ast.Assign) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr == "eq"
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "m.next"

@@ -8,7 +8,8 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from saoffload.host.bundles import Bundle, Destination, Sa
-from saoffload.host.register_map import Direction, Protocol
+from saoffload.host.register_map import AddResult, AddStatusFields, Direction, Protocol, Register
+from saoffload.host.waiting import wait_until
 from saoffload.sim.benches.bursts import flaws
 from saoffload.sim.benches.engine_bench import EngineBench
 from saoffload.sim.benches.memory import HostMemory, Stall
@@ -18,6 +19,8 @@ ADDRESS = Destination.parse("192.0.2.1")
 FIRST_HANDLE = 0x8000_0000
 ANSWER_CLOCKS = 60
 """No lookup takes longer."""
+ADD_CLOCKS = 5000
+"""No add takes longer, and no flush that it waits for."""
 Question = int | tuple[int, int, int, int]
 """A handle, or the SPI of a key with ``ADDRESS``, or a whole key: SPI, destination, family, protocol."""
 PAYLOAD = ("arid", "araddr", "arlen", "arsize", "arburst")
@@ -60,6 +63,19 @@ class Rig(EngineBench):
         for bundle in bundles:
             answer = await self.driver.table.add(bundle)
             assert answer.expect_handle() == bundle.handle
+
+    async def answer_to_add(self) -> AddResult:
+        """What became of the add that was submitted last, by hand."""
+        word = 0
+
+        async def is_done() -> bool:
+            nonlocal word
+            word = await self.driver.registers.read(Register.ADD_STATUS)
+            return bool(AddStatusFields.DONE.get(word))
+
+        limit = self.milliseconds(ADD_CLOCKS)
+        await wait_until(self.driver.registers.transport, is_done, what="answer to an add", timeout_ms=limit)
+        return AddResult(AddStatusFields.RESULT.get(word))
 
     async def clocks(self, count: int) -> None:
         """Lets time pass."""
