@@ -41,6 +41,8 @@ class Decision(wiring.Component):
         Strobes: these are aborted. ``may_mark``, earlier: unless they are decided.
     has_picked, picked_context, picked_abi, picked_is_taken : Out, Out, Out, In
         An address to be judged, of this context.
+    is_wanted : ``Out(contexts)``
+        Such an address of this context is on offer, or will be.
     lane_is_taken, lane_has_next : In
         A word on its way is judged instead; a clock later: it did hold a ``Next``, which is judged then.
     has_node, is_from_buffer, buffer_is_bad, buffer_failed : In
@@ -106,6 +108,7 @@ class Decision(wiring.Component):
                 "picked_context": Out(context),
                 "picked_abi": Out(Abi),
                 "picked_is_taken": In(1),
+                "is_wanted": Out(each),
                 "lane_is_taken": In(1),
                 "lane_has_next": In(1),
                 "has_node": In(1),
@@ -186,6 +189,9 @@ class Decision(wiring.Component):
         do_find = Signal()
         m.d.comb += [
             turn.requests.eq(wants_judge_q),
+            self.is_wanted.eq(
+                wants_judge_q | Cat(self.has_picked & (self.picked_context == number) for number in range(each))
+            ),
             do_find.eq(turn.is_any & ~self.has_picked),
             turn.do_take.eq(was_found_q),
             turn.taken.eq(self.picked_context),

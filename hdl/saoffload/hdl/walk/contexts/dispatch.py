@@ -14,7 +14,8 @@ class Dispatch(wiring.Component):
     """Gives each command a free context, in turn.
 
     A free context whose AXI ID is still busy lost it: its read timed out and has not been answered. It gets a command
-    only when all IDs are lost, and then that command will not read.
+    only when all IDs are lost, and then that command will not read. A context of which something is still to be judged
+    gets none before that is over: it would be taken for the head of the new command.
 
     Parameters
     ----------
@@ -25,6 +26,8 @@ class Dispatch(wiring.Component):
     -------
     commands : ``In(stream of layouts.COMMAND)``
     busy_ids : In
+    is_looked_for : ``In(contexts)``
+        An address of this context is still on its way to be judged, from the command before.
     must_wait : ``In(1)``
         No command starts in the next clock.
     do_start, context : Out
@@ -47,6 +50,7 @@ class Dispatch(wiring.Component):
             {
                 "commands": In(stream.Signature(layouts.COMMAND)),
                 "busy_ids": In(2**config.id_width),
+                "is_looked_for": In(config.contexts),
                 "must_wait": In(1),
                 "do_start": Out(1),
                 "context": Out(context),
@@ -66,7 +70,9 @@ class Dispatch(wiring.Component):
         has_started_q = Signal(3)
         busy = self.busy_ids[: self._contexts]
         can_start_q = Signal(self._contexts)
-        m.d.sync += can_start_q.eq(self.is_free & (~busy | all_are_lost_q.replicate(self._contexts)))
+        was_looked_for_q = Signal(self._contexts)
+        may_start = ~was_looked_for_q & (~busy | all_are_lost_q.replicate(self._contexts))
+        m.d.sync += [was_looked_for_q.eq(self.is_looked_for), can_start_q.eq(self.is_free & may_start)]
         m.d.sync += has_started_q.eq(Cat(self.do_start, has_started_q))
         m.d.sync += [is_lost_q.eq(self.is_free & busy), all_are_lost_q.eq(is_lost_q.all())]
         m.d.comb += [

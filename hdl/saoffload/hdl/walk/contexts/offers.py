@@ -1,6 +1,6 @@
 """Which address is judged next."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,6 +30,8 @@ class Offers(wiring.Component):
         Without the address, which comes a clock later, or does not.
     picked_offers, picked_context, picked_abi, picked_address, picked_is_taken
         Taken, it waits here for a clock at least.
+    is_kept : ``Out(contexts)``
+        What was picked of this context waits here.
     question_offers, questions, question_is_taken, question_is_judged
         ``question_is_taken`` comes a clock after it was: the question stands until then.
         One of each per line buffer: not about a context, but whether a line may be read, for nodes of x64. It waits
@@ -39,6 +41,7 @@ class Offers(wiring.Component):
     """
 
     def __init__(self, config: EngineConfig):
+        self._contexts = config.contexts
         self._buffers = buffers = config.line_buffers
         context = range(max(2, config.contexts))
         super().__init__(
@@ -57,6 +60,7 @@ class Offers(wiring.Component):
                 "picked_abi": In(Abi),
                 "picked_address": In(LIST_ADDRESS_BITS),
                 "picked_is_taken": Out(1),
+                "is_kept": Out(config.contexts),
                 "question_offers": In(buffers),
                 "questions": In(LIST_ADDRESS_BITS).array(buffers),
                 "question_is_taken": Out(buffers),
@@ -116,6 +120,9 @@ class Offers(wiring.Component):
             self.is_question.eq(self.question_is_judged.any()),
             self.is_offered.eq(has_one_q | self.buffer_offers.any() | self.lane_offers),
             self.is_from_lane.eq(self.lane_is_taken),
+            self.is_kept.eq(
+                Cat(has_one_q & ~is_question_q.any() & (context_q == number) for number in range(self._contexts))
+            ),
         ]
 
         # Whose turn it is if the lane has nothing.

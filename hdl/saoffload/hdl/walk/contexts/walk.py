@@ -75,7 +75,7 @@ class ContextWalk(WalkComponent):
         connect(m, reporter.results, flipped(self.results))
         connect(m, flipped(self.commands), dispatch.commands)
 
-        self._connect_start(m, dispatch, lane, records, judge, deletes, aborts, decision)
+        self._connect_start(m, dispatch, lane, offers, records, judge, deletes, aborts, decision)
         self._connect_lane(m, lane, judge, records, decision, offers)
         self._connect_judge(m, judge, decision)
         self._connect_decision(m, decision, judge, asks, lane, deletes, watch, aborts)
@@ -133,6 +133,7 @@ class ContextWalk(WalkComponent):
         m: Module,
         dispatch: Dispatch,
         lane: Lane,
+        offers: Offers,
         records: Records,
         judge: Judge,
         deletes: Deletes,
@@ -154,6 +155,7 @@ class ContextWalk(WalkComponent):
             dispatch.busy_ids.eq(self.busy_ids),
             # The head and the `Next` of a node share a memory.
             dispatch.must_wait.eq(lane.has_next),
+            dispatch.is_looked_for.eq(decision.is_wanted | offers.is_kept),
             records.do_start.eq(dispatch.do_start),
             records.start_context.eq(dispatch.context),
             records.start_head.eq(command.head),
