@@ -228,7 +228,9 @@ class Decision(wiring.Component):
             Signal(name=name) for name in ("has_header_q", "header_is_bad_q", "became_over_q")
         )
         is_late_now = Signal()
-        late_context_q = Signal.like(self.word_context)
+        # Its first value, which means nothing, keeps it apart from a register of the read master with the same content:
+        # the two are far from each other.
+        late_context_q = Signal.like(self.word_context, init=1)
         calls_off_q = Signal(each)
         is_first, is_delete = self.is_first, self.is_delete
         is_from_lane = is_from_lane_q & self.lane_has_next
