@@ -32,7 +32,7 @@ FAULTS = {
     "no window is checked": (
         WindowTable,
         "_add_check",
-        "check.is_allowed.eq(Cat(allows).any())",
+        "check.is_allowed.eq(found.is_any & is_in_abi)",
         "check.is_allowed.eq(1)",
     ),
     "errors of the bus are ignored": (SerialFetch, "elaborate", "beat.failed | has_failed_q", "beat.failed & 0"),

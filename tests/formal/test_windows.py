@@ -174,7 +174,7 @@ PROOFS = [
                 "Cat(Const(0, 1), window.not_last_x86_low)",
             ),
             broken("forgets-the-carry", ALLOWS, "window.crosses.eq(carries)", "window.crosses.eq(0)"),
-            broken("the-highest-window", TRANSLATES, "with m.If(hold):", "with m.If(hold & ~holds[-1]):"),
+            broken("the-highest-window", TRANSLATES, "mark=bus_page)", "mark=bus_pages[-1])"),
             broken(
                 "looks-at-the-lock-once",
                 JUDGES,

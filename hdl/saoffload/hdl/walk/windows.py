@@ -8,6 +8,8 @@ from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Abi
 
+from .first import First, first_of
+
 # All that windows are made of is a multiple of 8, so that addresses are compared as numbers of 8-byte words.
 WORD_BITS = LIST_ADDRESS_BITS - 3
 PAGE_BITS = 12
@@ -116,27 +118,31 @@ class WindowTable(wiring.Component):
             self._noted(m, f"is_beyond_{number}_q", is_x86 & part) for number, part in enumerate(beyond)
         ).any()
 
-        bus_address = Signal.like(check.bus_address)
-        bus_pages, holds, allows = [], [], []
+        bus_pages, holds = [], []
         for number, window_q in enumerate(windows_q):
             bus_pages.append(self._bus_page(m, number, page, window_q.page_offset))
             is_on = self._noted(m, f"is_on_{number}_q", window_q.is_on)
-            is_inside = self._is_inside(m, number, word, is_x86, window_q)
-            allows.append(is_inside & (is_on & is_in_abi))
-            # Which window it is means nothing if the ABI forbids the address, so there it need not wait for that.
-            holds.append(is_inside & is_on)
+            holds.append(is_on & self._is_inside(m, number, word, is_x86, window_q))
+        # Which window it is does not wait for the ABI: it means nothing if that forbids the address.
         if self._config.is_serial:
-            allows_q = [Signal(name=f"allows_{number}_q") for number in range(len(allows))]
-            m.d.sync += [allow_q.eq(allow) for allow_q, allow in zip(allows_q, allows, strict=True)]
-            allows, holds = allows_q, allows_q
+            holds, is_in_abi = [hold & is_in_abi for hold in holds], Const(1, 1)
+            holds_q = [Signal(name=f"hold_{number}_q") for number in range(len(holds))]
+            m.d.sync += [hold_q.eq(hold) for hold_q, hold in zip(holds_q, holds, strict=True)]
+            holds = holds_q
 
         in_page_q = Signal(PAGE_BITS)
         m.d.sync += in_page_q.eq(check.address[:PAGE_BITS])
-        m.d.comb += [bus_address.eq(Cat(in_page_q, bus_pages[-1])), check.window.eq(len(holds) - 1)]
-        for number, (hold, bus_page) in reversed(list(enumerate(zip(holds, bus_pages, strict=True)))[:-1]):
-            with m.If(hold):
-                m.d.comb += [bus_address[PAGE_BITS:].eq(bus_page), check.window.eq(number)]
-        m.d.comb += [check.is_allowed.eq(Cat(allows).any()), check.bus_address.eq(bus_address)]
+        found = first_of(
+            [
+                First(is_any=hold, index=Const(0, 0), mark=bus_page)
+                for hold, bus_page in zip(holds, bus_pages, strict=True)
+            ]
+        )
+        m.d.comb += [
+            check.is_allowed.eq(found.is_any & is_in_abi),
+            check.window.eq(found.index),
+            check.bus_address.eq(Cat(in_page_q, found.mark)),
+        ]
 
     def _bus_page(self, m: Module, number: int, page: Value, offset: Value) -> Value:
         """The page on the bus of the page of the clock before. With contexts, its upper half is added up a clock later

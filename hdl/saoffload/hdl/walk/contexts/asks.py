@@ -134,7 +134,7 @@ class AskQueue(wiring.Component):
             turn.taken.eq(leaving_q),
             can_be_fast.eq(~is_held_q & ~is_leaving_q & ~has_one_q & self.may_ask),
             is_fast.eq(self.do_ask & ~self.may_be_parked & can_be_fast),
-            self.is_leaving.eq((leaves & self.is_waiting & ~self.is_aborted).any()),
+            self.is_leaving.eq(is_leaving_q & (self.is_waiting & ~self.is_aborted).bit_select(leaving_q, 1)),
         ]
         m.d.sync += is_leaving_q.eq(do_take)
         # Whether the read of a context is that of a second part, and that of the one that leaves.

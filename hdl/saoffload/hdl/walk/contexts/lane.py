@@ -101,7 +101,11 @@ class Lane(wiring.Component):
         kind = data.StructLayout({"is_x86": 1, "is_odd": 1, "next_is_first": 1})
         m.submodules.kinds = kinds = LutMemory(shape=kind, depth=contexts)
         m.submodules.positions = positions = LutMemory(shape=2, depth=contexts)
+        # Words of the read so far. Whether the next one holds the `Next` is told when the node is asked for, and again
+        # with each word: two bits, which differ if it does, so that each has one writer.
         m.submodules.guesses = guesses = LutMemory(shape=2, depth=contexts)
+        m.submodules.at_first = at_first = LutMemory(shape=1, depth=contexts)
+        m.submodules.since_then = since_then = LutMemory(shape=1, depth=contexts, readers=2)
         is_fresh_q = Signal(contexts)
 
         # As the word arrives. Its number in its read is guessed from the words before it, whoever they were for.
@@ -119,8 +123,19 @@ class Lane(wiring.Component):
             guesses.do_write.eq(is_demand),
             guesses.write_address.eq(arriving),
             guesses.write_data.eq(Mux(self.arriving_is_last, 0, guess + 1)),
+            at_first.read_addresses[0].eq(arriving),
+            since_then.read_addresses[0].eq(arriving),
+            since_then.read_addresses[1].eq(self.ask_context),
+            at_first.do_write.eq(self.do_ask),
+            at_first.write_address.eq(self.ask_context),
+            at_first.write_data.eq(kinds.write_data.next_is_first ^ since_then.read_data[1]),
+            since_then.do_write.eq(is_demand),
+            since_then.write_address.eq(arriving),
+            since_then.write_data.eq(
+                (~self.arriving_is_last & ~found.next_is_first & (guess == 0)) ^ at_first.read_data[0]
+            ),
             positions.read_addresses[0].eq(arriving),
-            self.next_is_coming.eq(is_demand & (guess == ~found.next_is_first)),
+            self.next_is_coming.eq(is_demand & (at_first.read_data[0] ^ since_then.read_data[0])),
             self.next_context.eq(arriving),
             self.next_abi.eq(Mux(found.is_x86, Abi.X86, Abi.X64)),
         ]

@@ -35,8 +35,8 @@ class LineBuffer(wiring.Component):
     arriving_id : In
         Of a beat, a clock before it.
     beats : ``In(stream of layouts.read_beat, always_ready=True)``
-    may_look, is_looking, looked_at, look_address : In
-        This address of this context is judged.
+    may_look, looked_at, look_address, is_weighed : In
+        This address of this context is judged, perhaps; a clock later: it is.
     is_judged, context, address, window, do_ask, judged_is_mine : In
         Two clocks later; ``judged_is_mine``: it came from here.
     check_window : In
@@ -81,7 +81,7 @@ class LineBuffer(wiring.Component):
                 "arriving_id": In(config.id_width),
                 "beats": In(stream.Signature(layouts.read_beat(config), always_ready=True)),
                 "may_look": In(1),
-                "is_looking": In(1),
+                "is_weighed": In(1),
                 "looked_at": In(context),
                 "look_address": In(LIST_ADDRESS_BITS),
                 "is_judged": In(1),
@@ -140,15 +140,14 @@ class LineBuffer(wiring.Component):
         with m.Elif(do_take_back):
             m.d.sync += self.has_owner.eq(0)
         # What the owner asks for, in the judge's three clocks. An owner that was lost meanwhile asks for nothing.
-        was_looking_q, was_weighed_q, must_keep_q = (
-            Signal(name=name) for name in ("was_looking_q", "was_weighed_q", "must_keep_q")
+        may_weigh_q, was_weighed_q, must_keep_q = (
+            Signal(name=name) for name in ("may_weigh_q", "was_weighed_q", "must_keep_q")
         )
         may_look = self.has_owner & self.may_look & (self.looked_at == self.owner)
-        looks = may_look & self.is_looking
-        is_weighed = was_looking_q & self.has_owner
+        is_weighed = may_weigh_q & self.is_weighed & self.has_owner
         is_mine = was_weighed_q & self.has_owner
         m.d.sync += [
-            was_looking_q.eq(looks),
+            may_weigh_q.eq(may_look),
             was_weighed_q.eq(is_weighed),
         ]
         m.d.comb += [
@@ -244,7 +243,7 @@ class LineBuffer(wiring.Component):
         m.d.sync += [
             is_used_q.eq((new == used) | (may_cross & (new == (used + 1)[:place_bits]))),
             # What was looked for is not given away before the decision about it.
-            must_keep_q.eq(may_look | was_looking_q | reader.is_elsewhere),
+            must_keep_q.eq(may_look | may_weigh_q | reader.is_elsewhere),
         ]
         m.d.comb += [
             fetch.is_alone.eq(self.is_alone),

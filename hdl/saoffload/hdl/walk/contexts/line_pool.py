@@ -29,8 +29,8 @@ class LinePool(wiring.Component):
     arriving_id, beats, busy_ids, lines : In and streams
         From and to the read master. The ID of a beat comes a clock before it.
     abis_are_x86 : ``In(contexts)``
-    is_looking, looked_at, look_address : In
-        An address of a context is judged, not a question.
+    may_look, looked_at, look_address, is_weighed : In
+        An address of a context is looked at, perhaps; a clock later: it is judged, and no question.
     is_judged, context, address, node_address, is_first, do_ask, do_end : In
         Two clocks later: what was decided.
     check_window : In
@@ -40,7 +40,7 @@ class LinePool(wiring.Component):
     offers, offer_contexts, offer_abis, offer_addresses, offer_is_taken, offer_is_void, questions, ... : Out and In
         See :class:`.Offers`.
     weighed_is_mine, is_bad, failed : Out
-        A clock after ``is_looking``: the node that will be decided comes from a buffer; its header is wrong, a word of
+        In the clock of ``is_weighed``: the node that will be decided comes from a buffer; its header is wrong, a word of
         it failed.
     may_have_node, has_node : Out
         In the clock of ``is_judged``: the node asked for comes from a buffer. ``may_have_node``, early in it: its
@@ -73,7 +73,7 @@ class LinePool(wiring.Component):
                 "lines": Out(stream.Signature(layouts.read_request(config))),
                 "abis_are_x86": In(each),
                 "may_look": In(1),
-                "is_looking": In(1),
+                "is_weighed": In(1),
                 "looked_at": In(context),
                 "look_address": In(LIST_ADDRESS_BITS),
                 "is_judged": In(1),
@@ -182,7 +182,7 @@ class LinePool(wiring.Component):
                 buffer.beats.payload.eq(self.beats.payload),
                 buffer.busy_ids.eq(self.busy_ids[place]),
                 buffer.may_look.eq(self.may_look),
-                buffer.is_looking.eq(self.is_looking),
+                buffer.is_weighed.eq(self.is_weighed),
                 buffer.looked_at.eq(self.looked_at),
                 buffer.look_address.eq(self.look_address),
                 buffer.is_judged.eq(self.is_judged),

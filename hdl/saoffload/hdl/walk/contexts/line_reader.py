@@ -215,18 +215,14 @@ class LineReader(wiring.Component):
 
         failed_q = Signal()
         header = Mux(self.is_x86 & out_step.is_odd, high, low)
-        # In halves: the lower ones of both ABIs are the same.
-        is_bad_q = Signal(2)
+        # Byte by byte, joined behind registers.
+        wanted = Mux(self.is_x86, X86_HEADER, X64_HEADER)
+        is_bad_q = Signal(4)
         m.d.comb += self.is_bad.eq(is_bad_q.any())
         m.d.comb += self.failed.eq(failed_q | ((out_step.kind == Kind.HANDLE) & out.failed))
         m.d.sync += [
             failed_q.eq(out.failed | (failed_q & (out_step.kind == Kind.HEADER))),
-            is_bad_q.eq(
-                Cat(
-                    header[:16] != X64_HEADER & 0xFFFF,
-                    header[16:] != Mux(self.is_x86, X86_HEADER >> 16, X64_HEADER >> 16),
-                )
-            ),
+            is_bad_q.eq(Cat((header ^ wanted)[low : low + 8].any() for low in range(0, 32, 8))),
             self.handle.eq(handle_of(low, high, is_x86=self.is_x86, is_odd=out_step.is_odd)),
         ]
         return m

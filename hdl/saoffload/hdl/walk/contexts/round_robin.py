@@ -1,10 +1,10 @@
 """Whose turn it is, among those that ask."""
 
-from dataclasses import dataclass
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from saoffload.hdl.walk.first import First, first_of
 
 GROUP = 4
 """Requests among which the first one is found before the registers; behind them it is found among groups."""
@@ -63,7 +63,7 @@ class RoundRobin(wiring.Component):
         ]
         return m
 
-    def _found(self, m: Module, name: str, requests: Value) -> "First":
+    def _found(self, m: Module, name: str, requests: Value) -> First:
         """The first of the requests of the clock before."""
         groups = []
         for low in range(0, self._width, GROUP):
@@ -77,27 +77,3 @@ class RoundRobin(wiring.Component):
             mark = self.marks[low : low + len(members)].bit_select(index_q, 1)
             groups.append(First(is_any=is_any_q, index=index_q, mark=mark))
         return first_of(groups)
-
-
-@dataclass(frozen=True)
-class First:
-    """Of some requests: whether there are any, the number of the lowest one, its mark."""
-
-    is_any: Value
-    index: Value
-    mark: Value
-
-
-def first_of(parts: list[First]) -> First:
-    """The first one of several parts of the same size, of which the last may be smaller. A tree, not a chain."""
-    if len(parts) == 1:
-        return parts[0]
-    half = 1 << (len(parts) - 1).bit_length() - 1
-    low, high = first_of(parts[:half]), first_of(parts[half:])
-    width = len(low.index)
-    high_index = Cat(high.index, Const(0, width))[:width]
-    return First(
-        is_any=low.is_any | high.is_any,
-        index=Value.cast(Cat(Mux(low.is_any, low.index, high_index), ~low.is_any)),
-        mark=Mux(low.is_any, low.mark, high.mark),
-    )

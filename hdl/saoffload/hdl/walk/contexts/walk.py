@@ -368,7 +368,7 @@ class ContextWalk(WalkComponent):
             pool.busy_ids.eq(self.busy_ids),
             pool.abis_are_x86.eq(decision.abis_are_x86),
             pool.may_look.eq(judge.may_look),
-            pool.is_looking.eq(judge.is_looking),
+            pool.is_weighed.eq(judge.is_weighed),
             pool.looked_at.eq(judge.looked_at),
             pool.look_address.eq(judge.look_address),
             pool.is_judged.eq(judge.is_judged),
