@@ -40,8 +40,8 @@ class LinePool(wiring.Component):
     offers, offer_contexts, offer_abis, offer_addresses, offer_is_taken, offer_is_void, questions, ... : Out and In
         See :class:`.Offers`.
     weighed_is_mine, is_bad, failed : Out
-        In the clock of ``is_weighed``: the node that will be decided comes from a buffer; its header is wrong, a word of
-        it failed.
+        In the clock of ``is_weighed``: the node that will be decided comes from a buffer; its header is wrong; a word
+        of it failed.
     may_have_node, has_node : Out
         In the clock of ``is_judged``: the node asked for comes from a buffer. ``may_have_node``, early in it: its
         context has one.
