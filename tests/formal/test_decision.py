@@ -284,6 +284,13 @@ PROOFS = [
                 "(is_first | is_late | is_expired | is_called_off)",
                 "(is_first | is_expired | is_called_off)",
             ),
+            broken(
+                decision,
+                "expires-when-ended",
+                QUIET,
+                "self.do_expire & ~self.is_promised & self.is_waiting",
+                "self.do_expire & ~self.is_promised",
+            ),
         ),
     ),
 ]
