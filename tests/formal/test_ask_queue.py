@@ -55,8 +55,7 @@ class AsksContract(Spec):
         is_x86 = Value.cast(dut.abi) == Abi.X86.value
         self.assume(m, (dut.address[:2] == 0) & (is_x86 | ~dut.address[2]), given=dut.do_ask)
         count = words_of_first(dut.address, is_x86)
-        if hasattr(dut, "first_count"):
-            self.assume(m, dut.first_count == count, given=dut.do_ask)
+        self.assume(m, dut.first_count == count, given=dut.do_ask)
         self.assume_stream(m, lines)
         line = lines.payload
         is_line = (line.beat_count == WORDS_PER_LINE) & (line.address[:9] == 0) & line.id[-1]
@@ -160,6 +159,7 @@ class AsksContract(Spec):
         is_pending = dut.pending.bit_select(context, 1)
         self.lemma(m, "a second part is known", is_second, given=wants_second & is_pending)
         self.lemma(m, "and a first", ~is_second, given=is_early)
+        self.lemma(m, "who has a second part waits", is_pending, given=is_second)
         leaving, leaves = dut.leaving_context, self.inside("is_leaving_q")
         is_mine = leaves & (leaving == context)
         is_there = (wants_first | wants_second) & is_pending
@@ -169,12 +169,9 @@ class AsksContract(Spec):
         self.lemma(m, "what is parked is held", is_held, given=self.inside("is_parked_q"))
 
     def _seconds(self, context: Value) -> Value:
-        """Whether the read of a context is that of a second part: a register with a bit for each, or two memories."""
-        for signal in self.unnamed():
-            if len(signal) == CONFIG.contexts:
-                return Value.cast(signal.bit_select(context, 1))
-        first, second = (self.word(name, "memory", address=context) for name in ("firsts", "seconds"))
-        return first ^ second
+        """Whether the read of a context is that of a second part: of a register, its bit."""
+        (seconds,) = (signal for signal in self.unnamed() if len(signal) == CONFIG.contexts)
+        return Value.cast(seconds.bit_select(context, 1))
 
     def _had(self, m: Module, condition: Value) -> Signal:
         had = Signal()

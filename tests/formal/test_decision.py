@@ -23,6 +23,7 @@ WAITS = "who walks is to be judged first, or waits for the node that it has aske
 SINGLE = "decisions about one context are three clocks apart, as is the first from the start"
 NOT_LOST = "whoever begins, or whose node has come, is going to be judged"
 DECIDED = "what is judged of them is decided"
+QUIET = "of a walk that has ended, and of which no address is wanted, none is wanted any more"
 
 
 class DecisionContract(Spec):
@@ -58,7 +59,7 @@ class DecisionContract(Spec):
         with m.If(settles & ~dut.goes_on):
             m.d.sync += awaited.eq(0)
         gives_up = dut.gives_up & (dut.context_given_up == context)
-        fails = self._buffer_failed & dut.is_judged & (dut.context == context)
+        fails = self._buffer_failed & self.is_judged & (dut.context == context)
         with m.If(gives_up | fails | settles):
             m.d.sync += promised.eq(0)
         with m.If(asks):
@@ -75,6 +76,9 @@ class DecisionContract(Spec):
         self.assume(m, ~self._waits_for_judge(), given=starts)
         was_started = self.before(m, dut.do_start) & (dut.started_context == self.before(m, dut.start_context))
         self.assume(m, was_started, given=dut.start_was_aborted)
+
+        # Who may be marked is, if it walks.
+        self.assume(m, of(dut.do_mark) == (of(dut.may_mark) & active))
 
         # A buffer takes back its promise while nothing of it is on its way.
         self.assume(m, dut.can_give_up, given=dut.gives_up)
@@ -93,7 +97,7 @@ class DecisionContract(Spec):
         leaves = dut.is_leaving & (dut.leaving_context == context)
         self.assume(m, of(dut.pending) & ~of(dut.is_aborted), given=leaves)
 
-        self.promise(m, ALLOWED, dut.is_allowed & dut.is_right & dut.is_judged, given=dut.do_ask)
+        self.promise(m, ALLOWED, dut.is_allowed & dut.is_right & self.is_judged, given=dut.do_ask)
         self.promise(m, ALLOWED, ~self.before(m, of(dut.busy_ids)), given=asks)
         self.promise(m, ALLOWED, dut.do_ask == (dut.do_settle & dut.goes_on))
         self.promise(m, ALLOWED, dut.do_end == (dut.do_settle & ~dut.goes_on))
@@ -112,16 +116,19 @@ class DecisionContract(Spec):
         with m.Elif(since != 3):
             m.d.sync += since.eq(since + 1)
         self.promise(m, SINGLE, since == 3, given=settles)
-        is_coming = self.inside("is_late_now_q") & (self.inside("late_context_q") == context)
+        is_coming = self.inside("is_late_now") & (self.inside("late_context_q") == context)
         wants = of(self.inside("wants_judge_q"))
         is_picked = dut.has_picked & (dut.picked_context == context)
         is_on_its_way = wants | is_picked | self._waits_for_judge() | is_coming | is_item
         self.promise(m, NOT_LOST, is_on_its_way, given=first | has_come)
-        is_judged = dut.is_judged & (dut.context == context)
+        is_judged = self.is_judged & (dut.context == context)
         is_due = is_judged & ~self._was_lane[3] & ~was_buffer
         could = ago(self, m, first | (has_come & self.before(m, has_come & ~is_coming)), 2)
         self.promise(m, DECIDED, settles | (since < 3), given=is_due & could & active)
         self.promise(m, DECIDED, settles, given=is_judged & was_buffer & ~self._buffer_failed)
+        wanted = of(dut.is_wanted)
+        was_quiet = self.before(m, ~active & ~starts & (rest != 0) & ~wanted)
+        self.promise(m, QUIET, ~wanted & ~is_picked, given=was_quiet)
         self.reach(m, "a node from a buffer is visited", visits & was_buffer)
         self.reach(m, "a node that a buffer had is read", is_over & awaited & self._had(m, promised))
         self.reach(m, "a node is visited and the next asked for", visits & asks & ~first)
@@ -150,6 +157,7 @@ class DecisionContract(Spec):
     def _judge(self, m: Module) -> Value:
         """The judge's three clocks, and the one place in which what was picked waits. Returns: it has the context's."""
         dut = self.dut
+        self.is_judged = self.before(m, dut.is_weighed)
         self._is_full, self._kept = Signal(), Signal.like(dut.context)
         self.assume(m, dut.has_picked & ~self._is_full, given=dut.picked_is_taken)
         from_buffer = AnySeq(1) & ~dut.lane_is_taken
@@ -169,21 +177,22 @@ class DecisionContract(Spec):
         is_void = AnySeq(1)
         is_mine = self._was_buffer[1] & (dut.looked_at == self.context)
         weighs_mine = dut.is_weighed & (dut.weighed_context == self.context) & self._was_buffer[2]
-        judges_mine = dut.is_judged & (dut.context == self.context) & self._was_buffer[3]
+        judges_mine = self.is_judged & (dut.context == self.context) & self._was_buffer[3]
         self.assume(m, is_void, given=is_mine & (~self.promised | weighs_mine | judges_mine))
         is_looking = is_offered & (dut.lane_has_next | ~self._was_lane[1]) & ~(self._was_buffer[1] & is_void)
         self._is_in_flight = (is_mine & ~is_void) | weighs_mine | judges_mine
         self.assume(m, dut.is_from_buffer == self._was_buffer[2], given=dut.is_weighed)
         self._buffer_failed = self.before(m, dut.is_from_buffer & dut.buffer_failed)
         self.assume(m, dut.looked_at == offered, given=is_offered)
-        self.assume(m, dut.word_context == offered, given=self._was_lane[1])
+        self.assume(m, dut.arriving_context == other_context, given=dut.lane_is_taken)
+        self.assume(m, dut.word_context == self.before(m, dut.arriving_context))
+        self.assume(m, dut.header_context == self.before(m, dut.word_context), given=dut.has_header)
         self.assume(m, dut.is_weighed == self.before(m, is_looking))
         self.assume(m, dut.weighed_context == self.before(m, dut.looked_at))
-        self.assume(m, dut.is_judged == self.before(m, dut.is_weighed))
         self.assume(m, dut.context == self.before(m, dut.weighed_context))
         is_wrong = dut.is_null | dut.is_misaligned | dut.is_met | dut.is_too_long
         self.assume(m, dut.is_right == ~is_wrong)
-        steps = ((is_looking, dut.looked_at), (dut.is_weighed, dut.weighed_context), (dut.is_judged, dut.context))
+        steps = ((is_looking, dut.looked_at), (dut.is_weighed, dut.weighed_context), (self.is_judged, dut.context))
         return Value.cast(Cat(there & (whose == self.context) for there, whose in steps).any())
 
     def _had(self, m: Module, condition: Value) -> Signal:
@@ -216,15 +225,15 @@ PROOFS = [
                 decision,
                 "asks-outside",
                 ALLOWED,
-                "may_ask_q & ~is_stopped_q & self.is_right & self.is_allowed",
-                "may_ask_q & ~is_stopped_q & self.is_right",
+                "may_go_on_q & self.is_right & self.is_allowed",
+                "may_go_on_q & self.is_right",
             ),
             broken(
                 decision,
                 "asks-with-a-busy-id",
                 ALLOWED,
-                "may_ask_q.eq(~is_aborted & ~of(self.busy_ids, weighed))",
-                "may_ask_q.eq(~is_aborted)",
+                "~is_aborted & ~of(self.busy_ids, weighed) & ~is_stopped",
+                "~is_aborted & ~is_stopped",
             ),
             broken(
                 decision,
@@ -251,8 +260,8 @@ PROOFS = [
                 decision,
                 "decides-twice",
                 SINGLE,
-                "is_overtaken_q.eq(was_overtaken_q | (self.do_settle & (context == weighed)))",
-                "is_overtaken_q.eq(self.do_settle & (context == weighed))",
+                "& ~was_overtaken_q & ~(self.do_settle & (context == weighed))",
+                "& ~(self.do_settle & (context == weighed))",
             ),
             broken(
                 decision,
@@ -274,6 +283,13 @@ PROOFS = [
                 DECIDED,
                 "(is_first | is_late | is_expired | is_called_off)",
                 "(is_first | is_expired | is_called_off)",
+            ),
+            broken(
+                decision,
+                "expires-when-ended",
+                QUIET,
+                "self.do_expire & ~self.is_promised & self.is_waiting",
+                "self.do_expire & ~self.is_promised",
             ),
         ),
     ),

@@ -78,7 +78,7 @@ class LineFetchContract(Spec):
         self.reach(m, "a line is read", reads)
         self.reach(m, "the last node is outside", dut.has_answer & is_high & ~dut.is_allowed)
 
-        at = self._states(m)
+        at = {name: self.inside(f"is_in_{name.lower()}_q") for name in STATES}
         at_high, is_good_q = self.inside("is_high_q"), self.inside("is_good_q")
         self.lemma(m, "it is in one state", sum(at.values(), start=Const(0, 1)) == 1)
         self.lemma(m, "it asks in one", at["ASK"] == dut.has_question)
@@ -93,15 +93,6 @@ class LineFetchContract(Spec):
         is_heard = request.address == Cat(Const(0, 9), low["bus"][9:])
         self.lemma(m, "its place is kept", is_heard, given=at["DECIDE"])
         self.lemma(m, "the last was allowed", is_good(high), given=at["ALLOCATE"] | at["REQUEST"])
-
-    def _states(self, m: Module) -> dict[str, Value]:
-        """The states, whether the design has a number for them or a bit for each."""
-        if self._named(("fsm_state",)):
-            (at,) = self.states()
-            for name, bit in zip(("ALLOCATE", "REQUEST", "ADVANCE"), self.unnamed(), strict=True):
-                self.lemma(m, "some have a bit as well", at[name] == bit)
-            return at
-        return {name: self.inside(f"is_in_{name.lower()}_q") for name in STATES}
 
 
 def line_fetch(old: str = "", new: str = "") -> LineFetchContract:
