@@ -215,7 +215,7 @@ class WindowTable(wiring.Component):
         low, high = slice(0, self._low_bits), slice(self._low_bits, WORD_BITS)
 
         # A size is used less 2 words: what a node needs at least. So it always fits, and no window below that is on.
-        is_empty_q, is_past_q = Signal(), Signal()
+        is_empty_q, is_past_q = Signal(name="is_empty_q"), Signal(name="is_past_q")
         shorter_q = Signal(self._low_bits)
         shorter = size[low] - 2
         is_below_2 = shorter[self._low_bits]

@@ -170,7 +170,7 @@ class Lane(wiring.Component):
             m.d.sync += is_fresh_q.bit_select(self.ask_context, 1).eq(1)
 
         # Whether a word before it failed is looked up, or known of the word just before it.
-        failed_looked_up_q, failed_before_q = Signal(), Signal()
+        failed_looked_up_q, failed_before_q = Signal(name="failed_looked_up_q"), Signal(name="failed_before_q")
         has_failed = Mux(follows_q, failed_before_q, failed_looked_up_q) | beat.failed
         m.d.sync += [failed_looked_up_q.eq(self.failed.bit_select(arriving, 1)), failed_before_q.eq(has_failed)]
         m.d.comb += [

@@ -153,24 +153,34 @@ class LineFetch(wiring.Component):
         )
         is_here = self.probe_is_held | self.probe_is_busy | is_id_busy_q
         is_wanted = self.has_owner & ~must_restart_q
+        # What was asked for an owner that is gone is not read for the next one: the windows may be others by then.
+        is_stale_q = Signal()
+        is_owned = is_wanted & ~is_stale_q
+        with m.If(choose):
+            m.d.sync += is_stale_q.eq(0)
+        with m.If(~self.has_owner):
+            m.d.sync += is_stale_q.eq(1)
         is_one_left = ~left_q[-1]
         m.d.sync += [
             choose.eq(
                 (choose & ~must_restart_q & ~(self.has_owner & is_one_left))
                 | (look & ~is_here & ~self.has_owner)
-                | (allocate & ~is_wanted)
+                | (decide & is_good_q & ~is_high_q & is_stale_q)
+                | (allocate & ~is_owned)
                 | advance
             ),
             probe.eq(choose & must_restart_q),
             compare.eq(probe | (choose & is_wanted & is_one_left)),
             look.eq(compare),
             ask.eq(
-                (look & ~is_here & self.has_owner) | (ask & ~self.question_is_taken) | (decide & is_good_q & ~is_high_q)
+                (look & ~is_here & self.has_owner)
+                | (ask & ~self.question_is_taken)
+                | (decide & is_good_q & ~is_high_q & ~is_stale_q)
             ),
             hear.eq((ask & self.question_is_taken) | (hear & ~self.has_answer)),
             decide.eq(hear & self.has_answer),
-            allocate.eq((decide & is_good_q & is_high_q) | (allocate & is_wanted & ~self.may_allocate)),
-            request_.eq((allocate & is_wanted & self.may_allocate) | (request_ & self.has_owner & ~self.lines.ready)),
+            allocate.eq((decide & is_good_q & is_high_q) | (allocate & is_owned & ~self.may_allocate)),
+            request_.eq((allocate & is_owned & self.may_allocate) | (request_ & self.has_owner & ~self.lines.ready)),
             advance.eq((look & is_here) | (decide & ~is_good_q) | (request_ & (self.lines.ready | ~self.has_owner))),
         ]
         with m.If(choose & must_restart_q):
@@ -188,7 +198,7 @@ class LineFetch(wiring.Component):
                     m.d.sync += left_q.eq(LINES_PER_PAGE - 1)
                 with m.Default():
                     m.d.sync += left_q.eq(ahead)
-        with m.If((choose & ~must_restart_q & ~self.has_owner) | (look & ~self.has_owner) | (allocate & ~is_wanted)):
+        with m.If((choose & ~must_restart_q & ~self.has_owner) | (look & ~self.has_owner) | (allocate & ~is_owned)):
             m.d.sync += left_q.eq(-1)
         with m.If(compare):
             m.d.sync += is_high_q.eq(0)
@@ -202,7 +212,7 @@ class LineFetch(wiring.Component):
                 m.d.sync += candidate_q[3:].eq(following_q[3:])
         m.d.comb += [
             self.has_question.eq(ask),
-            self.do_allocate.eq(allocate & is_wanted & self.may_allocate),
+            self.do_allocate.eq(allocate & is_owned & self.may_allocate),
             self.lines.valid.eq(request_ & self.has_owner),
             self.do_drop.eq(request_ & ~self.has_owner & ~self.lines.ready),
         ]
