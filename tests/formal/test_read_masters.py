@@ -58,8 +58,6 @@ class Contract(Spec):
             # That the ID is busy is told in the second clock after its offer.
             was_asked = self.before(m, dut.requests.valid) & (self.before(m, request.id) == request.id)
             self.assume(m, ~was_asked, given=begins)
-            # An offer that has just begun belongs to nobody whose patience is over.
-            self.assume(m, ~(dut.abandons.valid & (dut.abandons.payload.id == request.id)), given=begins)
 
         fields = Cat(axi.arid, axi.araddr, axi.arlen, axi.arsize, axi.arburst, axi.arlock, axi.arcache, axi.arprot)
         self.promise(m, STANDS, self.keeps(m, Channel(payload=fields, valid=axi.arvalid, ready=axi.arready)))

@@ -37,7 +37,7 @@ class BurstMaster(wiring.Component):
     requests, beats, abandons, busy_ids, lost_id_count, is_awaited, unknown_beat, axi
         As :class:`.ReadMaster` has them. ``beats.payload.number`` counts the words of a read from 0. ``beats`` and
         ``unknown_beat`` come a clock after the beat, ``lost_id_count`` is four clocks late. An ID is busy from the
-        second clock after its offer. It is not abandoned in the clock in which its read is first offered.
+        second clock after its offer.
     arrives, arriving_id, arriving_is_last, arriving_data : Out
         A beat comes, for whomever: RVALID, RID, RLAST and RDATA.
 
@@ -107,8 +107,7 @@ class BurstMaster(wiring.Component):
 
         # Addresses. A waiting request holds still, as a stream must, and that is AXI's rule too.
         is_accepted = Signal()
-        # Nothing is abandoned in the clock in which it is first offered, so that is not waited for.
-        is_still_offered, is_offer_abandoned = Signal(name="is_still_offered"), Signal(name="is_offer_abandoned")
+        is_offer_abandoned = Signal()
         m.d.comb += [
             axi.arid.eq(request.id),
             axi.araddr.eq(request.address),
@@ -120,10 +119,8 @@ class BurstMaster(wiring.Component):
             axi.arvalid.eq(self.requests.valid),
             self.requests.ready.eq(axi.arready),
             is_accepted.eq(axi.arvalid & axi.arready),
-            is_still_offered.eq(was_offered_q & ~was_accepted_q),
             is_offer_abandoned.eq(
-                is_still_offered
-                & (is_offer_abandoned_q | (self.abandons.valid & (self.abandons.payload.id == request.id)))
+                is_offer_abandoned_q | (self.abandons.valid & (self.abandons.payload.id == request.id))
             ),
             lengths.do_write.eq(was_offered_q),
             lengths.write_address.eq(accepted_q),
@@ -141,7 +138,7 @@ class BurstMaster(wiring.Component):
             noted_length_q.before_last.eq(request.beat_count - 2),
         ]
 
-        m.d.sync += is_offer_abandoned_q.eq(~axi.arready & is_offer_abandoned)
+        m.d.sync += is_offer_abandoned_q.eq(axi.arvalid & ~axi.arready & is_offer_abandoned)
 
         # Beats, as they come: what is known of their IDs is looked up.
         arrives_q, is_last_q, is_error_q = (Signal(name=name) for name in ("arrives_q", "is_last_q", "is_error_q"))
