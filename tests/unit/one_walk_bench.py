@@ -74,8 +74,8 @@ class Bed:
         rows = [*windows, *[(0, 0, 0)] * (self.config.windows - len(windows))]
         if rows != self.windows:
             self.windows = rows
-            # The lock of a walker of many lists ends a clock after the last walk.
-            await ctx.tick()
+            # The lock of a walker of many lists ends two clocks after the last walk.
+            await ctx.tick().repeat(2)
             for index, row in enumerate(rows):
                 assert not await self.write_window(ctx, index, *row)
 
