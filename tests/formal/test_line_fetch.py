@@ -24,6 +24,7 @@ STATES = ("CHOOSE", "PROBE", "COMPARE", "LOOK", "ASK", "HEAR", "DECIDE", "ALLOCA
 ALLOWED = "a line is read only if the first and the last node that fit into it were both allowed, in the wanted window"
 WHOLE = "a read of a line is 64 words at a multiple of 512, where its first node lies, with the ID of its place"
 OWNED = "a line is read, and a place given to it, for an owner only"
+SAME_OWNER = "an owner is read for what it asked itself: none takes over what was answered to the one before"
 ASKS = "a question stands until it is taken, and the next is asked when it was answered"
 
 
@@ -69,6 +70,13 @@ class LineFetchContract(Spec):
         self.promise(m, WHOLE, is_whole & (request.address[9:] == low["bus"][9:]), given=reads)
         self.promise(m, WHOLE, request.id == (line_id(CONFIG, 0) | place), given=reads)
         self.promise(m, OWNED, dut.has_owner, given=reads | dut.do_allocate)
+        # No owner is there for a clock at least when one follows another.
+        is_lost = Signal()
+        with m.If(~dut.has_owner):
+            m.d.sync += is_lost.eq(1)
+        with m.Elif(takes & (dut.question[:9] == 0)):
+            m.d.sync += is_lost.eq(0)
+        self.promise(m, SAME_OWNER, ~is_lost, given=reads | dut.do_allocate)
         was_asking = self.before(m, dut.has_question & ~dut.question_is_taken)
         asked = self.before(m, dut.question)
         self.promise(m, ASKS, dut.has_question & (dut.question == asked), given=was_asking)
@@ -92,6 +100,10 @@ class LineFetchContract(Spec):
         self.lemma(m, "the first was allowed", is_kept, given=has_low)
         is_heard = request.address == Cat(Const(0, 9), low["bus"][9:])
         self.lemma(m, "its place is kept", is_heard, given=at["DECIDE"])
+        is_stale = self.inside("is_stale_q")
+        goes_on = at["HEAR"] | at["DECIDE"] | at["ALLOCATE"] | (at["ASK"] & at_high)
+        self.lemma(m, "it knows whom it lost", is_stale, given=is_lost & goes_on)
+        self.lemma(m, "it has not lost whom it reads for", ~is_lost, given=at["REQUEST"])
         self.lemma(m, "the last was allowed", is_good(high), given=at["ALLOCATE"] | at["REQUEST"])
 
 
@@ -123,6 +135,13 @@ PROOFS = [
                 WHOLE,
                 "request.address.eq(Cat(Const(0, 9), self.bus_address[9:]))",
                 "request.address.eq(self.bus_address)",
+            ),
+            broken(
+                line_fetch,
+                "reads-for-the-heir",
+                SAME_OWNER,
+                "is_owned = is_wanted & ~is_stale_q",
+                "is_owned = is_wanted",
             ),
             broken(
                 line_fetch,
