@@ -1,30 +1,22 @@
 """Reads of many walks on their way to the bus: each is the node that was asked for, in parts, one per page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from amaranth.asserts import AnyConst
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import LINES
 
-from saoffload.hdl.config import WORDS_PER_LINE, EngineConfig
+from saoffload.hdl.config import WORDS_PER_LINE
 from saoffload.hdl.layouts import Abi
 from saoffload.hdl.walk.contexts.asks import AskQueue
 
-CONFIG = EngineConfig(
-    name="formal",
-    bundles=2,
-    keys=2,
-    address_width=32,
-    id_width=4,
-    contexts=2,
-    windows=2,
-    line_buffers=1,
-    lines=8,
-)
+CONFIG = replace(LINES, windows=2)
 
 READS = "a read of a context is the part of its node that was asked for, with the number of the context as ID"
 NO_CROSSING = "no read crosses 4 KB, and each asks for a word at least"
-LINES = "a line that was taken is offered as it was, once"
+ONE_LINE = "a line that was taken is offered as it was, once"
 STANDS = "what is offered stands until it is accepted"
 NOT_LOST = "what was asked for waits in the ring, or is on offer"
 
@@ -112,8 +104,8 @@ class AsksContract(Spec):
             m.d.sync += has_line.eq(0)
         with m.If(lines.valid & lines.ready):
             m.d.sync += [has_line.eq(1), kept.eq(Value.cast(line))]
-        self.promise(m, LINES, (reads.valid & read.id[-1]) == has_line)
-        self.promise(m, LINES, payload == kept, given=has_line)
+        self.promise(m, ONE_LINE, (reads.valid & read.id[-1]) == has_line)
+        self.promise(m, ONE_LINE, payload == kept, given=has_line)
         does_wait = self.before(m, asked & ~self.inside("can_be_fast"))
         is_there = of(dut.pending) | does_wait | is_old
         was_leaving = self.before(m, calls_off)
@@ -215,7 +207,7 @@ PROOFS = [
                 "found.behind, found.before)",
                 "found.behind, 3)",
             ),
-            broken(asks, "takes-a-line-late", LINES, "with m.If(self.lines.valid):", "with m.If(self.reads.ready):"),
+            broken(asks, "takes-a-line-late", ONE_LINE, "with m.If(self.lines.valid):", "with m.If(self.reads.ready):"),
             broken(
                 asks,
                 "withdraws-an-offer",

@@ -5,14 +5,11 @@ from pathlib import Path
 from amaranth.asserts import AnySeq
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import SERIAL
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control.commands import CommandQueue, DoorbellResult
 from saoffload.hdl.layouts import Opcode
 
-CONFIG = EngineConfig(
-    name="formal", bundles=2, keys=2, address_width=32, id_width=1, command_depth=2, completion_depth=2
-)
 IN_ORDER = "the command staged as the n-th is the n-th that leaves, and leaves once"
 STANDS = "a command on offer stands until it is taken, but for its mark"
 REFUSES = "a doorbell is refused for what the contract says, and a refused one changes nothing"
@@ -25,7 +22,7 @@ class CommandContract(Spec):
 
     def describe(self, m: Module) -> None:
         dut = self.dut
-        depth = CONFIG.command_depth
+        depth = SERIAL.command_depth
         stages = Cat(dut.do_stage_tag, dut.do_stage_head_low, dut.do_stage_head_high, dut.do_stage_budget)
         strobes = Cat(stages, dut.do_ring, dut.do_abort)
         self._assume_pace(m, strobes)
@@ -171,7 +168,7 @@ class CommandContract(Spec):
         write_row, read_row = self.inside("write_row"), self.inside("read_row")
         row = Signal(2)
         m.d.comb += row.eq(read_row + before_it)
-        self.lemma(m, "rows are counted", ((write_row - read_row)[:2] == count) & (count <= CONFIG.command_depth))
+        self.lemma(m, "rows are counted", ((write_row - read_row)[:2] == count) & (count <= SERIAL.command_depth))
         self.lemma(m, "it is among those that wait", before_it < count, given=is_waiting)
         for slot in range(2):
             waits = (slot ^ read_row[0]) < count
@@ -210,7 +207,7 @@ class CommandContract(Spec):
 
 def commands(old: str = "", new: str = "") -> CommandContract:
     """The contract around the command queue, or around one of which a piece is replaced."""
-    return CommandContract((mutant(CommandQueue, old, new) if old else CommandQueue)(CONFIG))
+    return CommandContract((mutant(CommandQueue, old, new) if old else CommandQueue)(SERIAL))
 
 
 PROOFS = [

@@ -5,14 +5,11 @@ from pathlib import Path
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import SERIAL
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control.completions import WORD_COUNT, Completions
 from saoffload.hdl.layouts import Status
 
-CONFIG = EngineConfig(
-    name="formal", bundles=2, keys=2, address_width=32, id_width=1, command_depth=2, completion_depth=2
-)
 COMPLETES_ONCE = "every result becomes one completion, in order, with its words as they were"
 HOLDS_BACK = "no completion shows before its grace period, asked for with its result, is over"
 KEEPS_PLACES = "no more places are given away than there are"
@@ -25,7 +22,7 @@ class CompletionContract(Spec):
 
     def describe(self, m: Module) -> None:
         dut = self.dut
-        depth = CONFIG.completion_depth
+        depth = SERIAL.completion_depth
         walks, flushes = dut.walk_results, dut.flush_results
         reserved, written, popped_room = (Signal(range(depth + 1), name=n) for n in ("active", "written", "places"))
         ungranted = Signal(range(depth + 2))
@@ -104,7 +101,7 @@ class CompletionContract(Spec):
         before_it = Signal.like(written)
         copy = Signal(32)
         is_granted = Signal()
-        grants_before = Signal(range(CONFIG.completion_depth + 2))
+        grants_before = Signal(range(SERIAL.completion_depth + 2))
         with m.If(takes & AnySeq(1) & ~is_here):
             m.d.sync += [
                 is_here.eq(1),
@@ -173,7 +170,7 @@ class CompletionContract(Spec):
 
 def completions(old: str = "", new: str = "") -> CompletionContract:
     """The contract around the completion queue, or around one of which a piece is replaced."""
-    return CompletionContract((mutant(Completions, old, new) if old else Completions)(CONFIG))
+    return CompletionContract((mutant(Completions, old, new) if old else Completions)(SERIAL))
 
 
 PROOFS = [

@@ -1,16 +1,17 @@
 """What becomes of each of many walks: it asks only for what is allowed and when nothing is awaited, and ends once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from tests.formal.hashed import ago
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import MANY
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.walk.contexts.decision import Decision
 
-CONFIG = EngineConfig(name="formal", bundles=2, keys=2, address_width=32, id_width=1, contexts=2, windows=1)
+CONFIG = replace(MANY, windows=1)
 REST = 4
 """Clocks from the end of a context's walk to its next start, at least."""
 

@@ -1,19 +1,13 @@
 """The queue of deletes: they reach the table in order, and each answer its owner."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import MANY
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.walk.contexts.deletes import Deletes
-
-CONFIG = EngineConfig(
-    name="formal", bundles=2, keys=2, address_width=32, id_width=1, command_depth=2, completion_depth=2
-)
-MANY = replace(CONFIG, contexts=2)
 
 TO_THE_TABLE = "handles go to the table in the order in which they were pushed, each once"
 OFFER_STANDS = "a handle on offer stands until it is taken"

@@ -1,16 +1,17 @@
 """The judge of many lists: no more nodes than the budget, and none that is NULL or misaligned."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Module, Mux, Signal, Value
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import MANY
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import COUNT_BITS, Abi
 from saoffload.hdl.walk.contexts.judge import Judge
 
-CONFIG = EngineConfig(name="formal", bundles=2, keys=2, address_width=32, id_width=1, contexts=2, windows=1)
+CONFIG = replace(MANY, windows=1)
 SETTLES = 3
 """Clocks from a start to its first decision, at least; one more than those in which a decision makes others void."""
 

@@ -1,24 +1,16 @@
 """Lines that are read ahead: each lies in one window as a whole, that of the node for which it is read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import LINES
 
-from saoffload.hdl.config import WORDS_PER_LINE, EngineConfig
+from saoffload.hdl.config import WORDS_PER_LINE
 from saoffload.hdl.walk.contexts.line_fetch import LAST_NODE, LineFetch, line_id
 
-CONFIG = EngineConfig(
-    name="formal",
-    bundles=2,
-    keys=2,
-    address_width=32,
-    id_width=4,
-    contexts=2,
-    windows=2,
-    line_buffers=1,
-    lines=8,
-)
+CONFIG = replace(LINES, windows=2)
 STATES = ("CHOOSE", "PROBE", "COMPARE", "LOOK", "ASK", "HEAR", "DECIDE", "ALLOCATE", "REQUEST", "ADVANCE")
 
 ALLOWED = "a line is read only if the first and the last node that fit into it were both allowed, in the wanted window"

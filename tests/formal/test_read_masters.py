@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.asserts import AnyConst
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.formal.sizes import LINES, MANY, SERIAL
 from tests.unit.streams import Channel
 
 from saoffload.hdl.bus.axi4 import BURST_INCR, Response
@@ -219,9 +220,6 @@ class Contract(Spec):
         self.reach(m, "all IDs are lost", self.dut.lost_id_count == len(lost))
 
 
-SERIAL = EngineConfig(name="serial", bundles=2, keys=2, address_width=32, id_width=1)
-MANY = replace(SERIAL, contexts=2)
-LINES = replace(MANY, line_buffers=1, lines=8, id_width=4)
 WIDE = 128
 
 

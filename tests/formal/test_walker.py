@@ -1,17 +1,18 @@
 """The serial walker: it asks only for what the windows allow, visits no more than its budget, and ends."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from amaranth.asserts import AnyConst
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from tests.formal.prover import Proof, Run, Spec, broken, mutant
+from tests.formal.sizes import SERIAL
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi, FetchOutcome, Opcode
 from saoffload.hdl.walk.fetch import SerialFetch
 from saoffload.hdl.walk.walker import Walker
 
-CONFIG = EngineConfig(name="formal", bundles=2, keys=2, address_width=32, id_width=1, windows=1)
+CONFIG = replace(SERIAL, windows=1)
 PATIENCE = 4
 
 INSIDE = "a node is asked for only where the check of the clock before allowed it, aligned and not NULL"

@@ -1,16 +1,17 @@
 """The windows: what is allowed lies in one of them, and nothing else is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from tests.formal.prover import Broken, Proof, Run, Spec, mutant
+from tests.formal.sizes import SERIAL
 
-from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi
 from saoffload.hdl.walk.windows import WindowTable
 
-CONFIG = EngineConfig(name="formal", bundles=2, keys=2, address_width=32, id_width=1, windows=2)
+CONFIG = replace(SERIAL, windows=2)
 BUS_END = 1 << CONFIG.address_width
 LIST_END = 1 << 64
 PAGE_BITS = 12
