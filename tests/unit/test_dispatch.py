@@ -1,13 +1,20 @@
 """Which context a command gets: one that is free in every respect."""
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
-from tests.unit.streams import simulate
+from tests.cocotb.deliberate import patch
+from tests.unit.many_walks_bench import WINDOW, Bed, contexts
+from tests.unit.streams import never, simulate
+from tests.unit.walk_bench import X64, Memory
+from tests.unit.walk_in_python import Command, walk_in_python
 
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.walk.contexts.decision import Decision
 from saoffload.hdl.walk.contexts.dispatch import Dispatch
+from saoffload.hdl.walk.contexts.offers import Offers
 
 CONTEXTS = 3
 CONFIG = EngineConfig(name="test", bundles=4, keys=4, contexts=CONTEXTS, id_width=2)
@@ -54,3 +61,35 @@ def test_nothing_is_left_of_the_command_before(seed: int) -> None:
         assert min(started, waited) > 100
 
     simulate(dut, main, deadline=200_000)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_address_that_waits_is_not_taken_for_a_head(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a walker that asks for every address once more as it is decided, and lets what it asks for wait long: what is
+    rare there is the rule here.
+    """
+    print(f"seed {seed}")
+    once, twice = "of(is_first_q, context).eq(0),", "of(wants_judge_q, context).eq(1),"
+    patch(monkeypatch, Decision, "elaborate", once, once + twice)
+    patch(monkeypatch, Offers, "elaborate", "has_one_q & is_free & ~self.lane_offers | is_urgent_q", "is_urgent_q")
+    random = Random(seed)
+    memory = Memory(seed)
+    commands = []
+    for number in range(40):
+        base = WINDOW[0] + 0x1000 * number
+        nodes = [base + 24 * place for place in range(random.randrange(3))]
+        for address, following in pairwise([*nodes, 0]):
+            memory.write(address, X64.node(following, 0x8000_0000 + number))
+        commands.append(Command(head=nodes[0] if nodes else 0, abi=X64, windows=(WINDOW,)))
+    bed = Bed(contexts(3), memory=memory, live={0x8000_0000 + number for number in range(40)}, latency=1)
+
+    async def submit(ctx: Any) -> None:
+        await bed.set_windows(ctx, [WINDOW])
+        for tag, command in enumerate(commands):
+            await bed.submit(ctx, tag, command, walk_in_python(command, memory, set()))
+
+    async def collect(ctx: Any) -> None:
+        await bed.collect(ctx, len(commands), never())
+
+    bed.run(submit, collect)
+    bed.check()
