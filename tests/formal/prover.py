@@ -168,10 +168,6 @@ class Spec(Elaboratable, ABC):
             raise NameError(f"{type(self.dut).__name__} drives no signal {'.'.join(path)}")
         return found[0]
 
-    def unnamed(self, *path: str) -> list[Signal]:
-        """The signals without a name, in the order in which they are first assigned."""
-        return self._named((*path, "$signal"))
-
     def _named(self, path: tuple[str, ...]) -> list[Signal]:
         fragment = self._fragment
         for name in path[:-1]:

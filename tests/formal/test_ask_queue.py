@@ -162,8 +162,7 @@ class AsksContract(Spec):
 
     def _seconds(self, context: Value) -> Value:
         """Whether the read of a context is that of a second part: of a register, its bit."""
-        (seconds,) = (signal for signal in self.unnamed() if len(signal) == CONFIG.contexts)
-        return Value.cast(seconds.bit_select(context, 1))
+        return Value.cast(self.inside("seconds_q").bit_select(context, 1))
 
     def _had(self, m: Module, condition: Value) -> Signal:
         had = Signal()

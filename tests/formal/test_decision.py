@@ -118,7 +118,7 @@ class DecisionContract(Spec):
             m.d.sync += since.eq(since + 1)
         self.promise(m, SINGLE, since == 3, given=settles)
         is_coming = self.inside("is_late_now") & (self.inside("late_context_q") == context)
-        wants = of(self.inside("wants_judge_q"))
+        wants = of(self.inside("picks", "wants_judge_q"))
         is_picked = dut.has_picked & (dut.picked_context == context)
         is_on_its_way = wants | is_picked | self._waits_for_judge() | is_coming | is_item
         self.promise(m, NOT_LOST, is_on_its_way, given=first | has_come)
@@ -275,8 +275,8 @@ PROOFS = [
                 decision,
                 "loses-the-late",
                 NOT_LOST,
-                "with m.If(is_called_off_in_turn | expires[number] | is_late_here):",
-                "with m.If(is_called_off_in_turn | expires[number]):",
+                "is_called_off_in_turn | expires[number] | is_late_here | starts",
+                "is_called_off_in_turn | expires[number] | starts",
             ),
             broken(
                 decision,

@@ -38,8 +38,7 @@ class DeletesContract(Spec):
         self._watch_handle(m, pushes, sends, answers, waiting, owed)
         self._watch_counts(m, answers)
 
-        written, sent = self.unnamed()
-        read, answered = self.inside("read"), self.inside("answered")
+        written, read, sent, answered = (self.inside(name) for name in ("written", "read", "sent", "answered"))
         in_rows = Signal(4)
         m.d.comb += in_rows.eq(written - read)
         self.lemma(m, "rows are counted", waiting == in_rows + dut.deletes.valid)

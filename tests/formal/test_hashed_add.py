@@ -101,7 +101,7 @@ class AddContract(Spec):
         starts, refuses, again = (self.inside(name) for name in ("starts_write", "refuses", "tries_again"))
         answers, undoes, undo_is_due = (self.inside(name) for name in ("is_answered", "undoes", "undo_is_due"))
         is_writing = starts | ~writes["WRITE"]
-        (commits,), appears = self.unnamed(), self.inside("is_appearing")
+        commits, appears = self.inside("is_committing"), self.inside("is_appearing")
         self.lemma(m, "it judges in one state", self.inside("is_judging") == judges["JUDGE"])
         self.lemma(m, "it commits in one state", (commits == writes["COMMIT"]) & (appears == writes["APPEAR"]))
         self.lemma(m, "no flush is taken while it appears", ~dut.is_flushing, given=appears)

@@ -180,7 +180,7 @@ class DuplicatesContract(Spec):
         is_full = writes["SETTLE"] | writes["COMMIT"] | writes["UNDO"] | writes["APPEAR"]
         self.lemma(m, "all are written", written == needed, given=is_full)
         self.lemma(m, "who writes met none", ~was_told & ~are_same, given=is_writing)
-        self.lemma(m, "it commits in one state", self.unnamed()[0] == writes["COMMIT"])
+        self.lemma(m, "it commits in one state", self.inside("is_committing") == writes["COMMIT"])
         result = self.inside("result")
         is_duplicate = (result == AddResult.DUPLICATE.value) | (result == AddResult.HANDLE_IN_USE.value)
         is_over = (refuses | answers) & was_told

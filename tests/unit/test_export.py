@@ -1,13 +1,18 @@
 """The ports of the exported engine, as integrators see them."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
+from amaranth.hdl import Elaboratable, Fragment
 
 from saoffload.hdl.config import PRESETS, EngineConfig, preset
 from saoffload.hdl.export import describe, to_verilog
+from saoffload.hdl.table.choice import sa_table
+from saoffload.hdl.walk.contexts.walk import ContextWalk
 
 WRITE_CHANNELS = ("m_axi_aw", "m_axi_w", "m_axi_b")
 READ_PORTS = {
@@ -66,6 +71,18 @@ def test_reads_carry_the_configured_attributes() -> None:
 def test_no_name_begins_with_a_dollar_sign() -> None:
     """An escaped one is legal, but Icarus takes the call of a function of such a name for a system function."""
     assert "\\$" not in to_verilog(preset("tiny"))
+
+
+@pytest.mark.parametrize("part", [ContextWalk, sa_table])
+def test_every_register_has_a_name(part: Callable[[EngineConfig], Elaboratable]) -> None:
+    """Who looks at a trace, or at a path that a router reports, finds it in the source."""
+    fragments, nameless = [Fragment.get(part(preset("large")), None)], set()
+    while fragments:
+        fragment = fragments.pop()
+        fragments += [part for part, _, _ in fragment.subfragments]
+        for statement in chain.from_iterable(fragment.statements.values()):
+            nameless |= {signal.src_loc for signal in statement._lhs_signals() if signal.name == "$signal"}
+    assert not nameless
 
 
 def test_the_integration_guide_lists_the_presets_as_they_are() -> None:

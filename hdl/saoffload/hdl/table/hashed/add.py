@@ -285,7 +285,8 @@ class Add(wiring.Component):
             m.d.sync += words_are_due.eq(0)
         pause = Signal(range(request_to_live(config) + LIVE_TO_ANSWER + STATE_WRITE_DELAY))
         # Set as its state is entered, so that what commits hangs on a register.
-        is_committing, is_appearing = Signal(), Signal()
+        is_committing = Signal()
+        is_appearing = Signal()
         # Who sets the pause clears this too, so it comes a clock after the pause has run out.
         is_settled = Signal()
         m.d.sync += is_settled.eq(pause == 0)

@@ -58,7 +58,8 @@ class Aborts(wiring.Component):
 
         # Those that were there at the abort: a command that starts behind it is not meant.
         # Tags are compared in parts in the clock of the abort, which are joined in the next.
-        is_meant_q, is_equal_q = Signal(self._contexts), Signal(self._contexts)
+        is_meant_q = Signal(self._contexts)
+        is_equal_q = Signal(self._contexts)
         same_q = [Signal(PARTS, name=f"same_{number}_q") for number in range(self._contexts)]
         abort_is_all_q = Signal()
         steps_q = Signal(4)
@@ -82,7 +83,8 @@ class Aborts(wiring.Component):
         m.d.comb += [self.may_mark.eq(is_equal_q), self.do_mark.eq(is_equal_q & self.is_undecided)]
 
         # A command whose end was decided before its mark was seen is not aborted.
-        marked_q, was_marked_q = Signal(self._contexts), Signal(self._contexts)
+        marked_q = Signal(self._contexts)
+        was_marked_q = Signal(self._contexts)
         m.d.sync += [marked_q.eq(self.do_mark), was_marked_q.eq(marked_q)]
         m.d.comb += [self.is_done.eq(steps_q[3]), self.is_matched.eq((was_marked_q & self.is_undecided).any())]
         return m

@@ -138,7 +138,8 @@ class AskQueue(wiring.Component):
         ]
         m.d.sync += is_leaving_q.eq(do_take)
         # Whether the read of a context is that of a second part, and that of the one that leaves.
-        seconds_q, is_second_q = Signal(config.contexts), Signal()
+        seconds_q = Signal(config.contexts)
+        is_second_q = Signal()
         m.d.comb += turn.marks.eq(seconds_q)
         with m.If(~is_leaving_q):
             m.d.sync += [leaving_q.eq(turn.index), is_second_q.eq(turn.mark)]
@@ -169,7 +170,8 @@ class AskQueue(wiring.Component):
                     m.d.sync += is_held_q.eq(1)
 
         # Who must wait is told a clock later.
-        does_wait_q, was_parked_q = Signal(), Signal()
+        does_wait_q = Signal()
+        was_parked_q = Signal()
         asked_context_q = Signal.like(self.context)
         m.d.sync += [
             does_wait_q.eq(self.do_ask & ~can_be_fast),

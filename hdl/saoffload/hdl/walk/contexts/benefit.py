@@ -96,7 +96,8 @@ class Benefit(wiring.Component):
             banked_is_new_q.eq(is_new_q),
             Cat(ended_q).eq(Cat(self.do_end, *ended_q[:-1])),
         ]
-        after, after_q = Signal(BANK_BITS), Signal(BANK_BITS)
+        after = Signal(BANK_BITS)
+        after_q = Signal(BANK_BITS)
         full = (1 << BANK_BITS) - 1
         with m.If(is_new_q):
             m.d.comb += after.eq(0)

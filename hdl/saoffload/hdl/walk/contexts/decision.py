@@ -2,13 +2,14 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi, Status
 
-from .round_robin import RoundRobin
+from .abandons import Abandons
+from .picks import Picks
 
 
 class Decision(wiring.Component):
@@ -86,7 +87,7 @@ class Decision(wiring.Component):
     may_abandon : Out
         No other read may be abandoned in this clock.
     abandons : ``Out(stream of layouts.abandoned_read, always_ready=True)``
-        Two clocks after the decision, if the read is still under way.
+        Two clocks after the decision: see :class:`.Abandons`.
     """
 
     abandons: stream.Interface
@@ -176,34 +177,22 @@ class Decision(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         each = self._config.contexts
-        is_first_q, is_late_q, is_expired_q, wants_judge_q = (
-            Signal(each, name=name) for name in ("is_first_q", "is_late_q", "is_expired_q", "wants_judge_q")
+        is_first_q, is_late_q, is_expired_q = (
+            Signal(each, name=name) for name in ("is_first_q", "is_late_q", "is_expired_q")
         )
-        m.submodules.turn = turn = RoundRobin(width=each)
+        m.submodules.picks = picks = Picks(contexts=each)
+        m.submodules.abandons_ = abandons = Abandons(self._config)
 
         def of(bits: Value, context: Value) -> Value:
             return Value.cast(bits.bit_select(context, 1))
 
-        # Who is judged next, of those who are not judged as their words come.
-        was_found_q = Signal()
-        do_find = Signal()
         m.d.comb += [
-            turn.requests.eq(wants_judge_q),
-            self.is_wanted.eq(
-                wants_judge_q | Cat(self.has_picked & (self.picked_context == number) for number in range(each))
-            ),
-            do_find.eq(turn.is_any & ~self.has_picked),
-            turn.do_take.eq(was_found_q),
-            turn.taken.eq(self.picked_context),
-            self.picked_abi.eq(Mux(of(self.abis_are_x86, self.picked_context), Abi.X86, Abi.X64)),
+            self.has_picked.eq(picks.has_picked),
+            self.picked_context.eq(picks.context),
+            self.picked_abi.eq(Mux(of(self.abis_are_x86, picks.context), Abi.X86, Abi.X64)),
+            picks.is_taken.eq(self.picked_is_taken),
+            self.is_wanted.eq(picks.is_wanted),
         ]
-        m.d.sync += was_found_q.eq(do_find)
-        with m.If(do_find):
-            m.d.sync += [self.picked_context.eq(turn.index), self.has_picked.eq(1)]
-        with m.Elif(self.picked_is_taken):
-            m.d.sync += self.has_picked.eq(0)
-        with m.If(was_found_q):
-            m.d.sync += of(wants_judge_q, self.picked_context).eq(0)
 
         # Clock 1 of the judge: what is known of the context. A word that was offered as it came lies in the lane now;
         # the node may be over with it, or with the word behind it, a clock later. An abort is known as it is marked.
@@ -382,30 +371,28 @@ class Decision(wiring.Component):
             )
         )
 
-        # A read is abandoned if it was offered, and is not over by now.
-        does_time_out_q, is_gone_q, does_leave_q = (
-            Signal(name=name) for name in ("does_time_out_q", "is_gone_q", "does_leave_q")
-        )
-        was_abandoned_q = Signal(each)
-        decided_q = Signal.like(context)
-        m.d.sync += [
-            does_time_out_q.eq(is_due_q & was_expired_q),
-            is_gone_q.eq(~of(self.pending, context)),
-            does_leave_q.eq(self.is_leaving & (self.leaving_context == context)),
-            decided_q.eq(context),
-            was_abandoned_q.eq(
-                Cat(does_time_out_q & (is_gone_q | does_leave_q) & (decided_q == number) for number in range(each))
-            ),
-            self.may_abandon.eq(does_time_out_q),
-            self.abandons.payload.id.eq(decided_q),
+        m.d.comb += [
+            abandons.do_time_out.eq(is_due_q & was_expired_q),
+            abandons.context.eq(context),
+            abandons.pending.eq(self.pending),
+            abandons.is_leaving.eq(self.is_leaving),
+            abandons.leaving_context.eq(self.leaving_context),
+            abandons.busy_ids.eq(self.busy_ids),
+            self.may_abandon.eq(abandons.may_abandon),
         ]
-        m.d.comb += self.abandons.valid.eq((was_abandoned_q & self.busy_ids[:each]).any())
+        connect(m, abandons.abandons, flipped(self.abandons))
 
         # The bits. What a decision sets prevails over what happened to its context in the same clock. A wait for a
         # buffer does not expire here; that it is one is noted a clock later, in which no wait that has just begun
         # expires.
-        did_settle_q, was_promised_q = Signal(), Signal()
-        m.d.sync += [did_settle_q.eq(self.do_settle), was_promised_q.eq(self.goes_on & self.has_node)]
+        did_settle_q = Signal()
+        decided_q = Signal.like(context)
+        was_promised_q = Signal()
+        m.d.sync += [
+            did_settle_q.eq(self.do_settle),
+            decided_q.eq(context),
+            was_promised_q.eq(self.goes_on & self.has_node),
+        ]
         with m.If(did_settle_q):
             m.d.sync += of(self.is_promised, decided_q).eq(was_promised_q)
         in_turn = self.visited_in_turn
@@ -422,8 +409,8 @@ class Decision(wiring.Component):
         for number in range(each):
             is_called_off_in_turn = (in_turn == number) & calls_off_q[number]
             is_late_here = is_late_now & (late_context_q == number)
-            with m.If(is_called_off_in_turn | expires[number] | is_late_here):
-                m.d.sync += wants_judge_q[number].eq(1)
+            starts = self.do_start & (self.start_context == number)
+            m.d.comb += picks.do_want[number].eq(is_called_off_in_turn | expires[number] | is_late_here | starts)
             with m.If(is_late_here):
                 m.d.sync += is_late_q[number].eq(1)
             with m.If(self.do_wake & (self.wake_context == number)):
@@ -443,7 +430,6 @@ class Decision(wiring.Component):
                 of(is_first_q, start).eq(1),
                 of(is_late_q, start).eq(0),
                 of(is_expired_q, start).eq(0),
-                of(wants_judge_q, start).eq(1),
                 of(self.is_waiting, start).eq(0),
                 of(self.is_promised, start).eq(0),
                 of(self.has_ended, start).eq(0),

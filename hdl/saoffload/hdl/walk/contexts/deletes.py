@@ -123,8 +123,10 @@ class Deletes(wiring.Component):
         m.submodules.rows = rows = LutMemory(shape=row, depth=depth)
         m.submodules.owners = owners = LutMemory(shape=len(self.context), depth=UNANSWERED)
         index_bits = depth.bit_length() - 1
-        written, read = Signal(index_bits + 1), Signal(index_bits + 1)
-        sent, answered = Signal(range(2 * UNANSWERED)), Signal(range(2 * UNANSWERED))
+        written = Signal(index_bits + 1)
+        read = Signal(index_bits + 1)
+        sent = Signal(range(2 * UNANSWERED))
+        answered = Signal(range(2 * UNANSWERED))
         owner_bits = len(sent) - 1
         # The place behind the one that is read, and whether a row was there a clock ago, and is not read since.
         following_q = Signal(index_bits + 1, init=1)

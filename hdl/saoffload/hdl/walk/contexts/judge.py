@@ -138,10 +138,13 @@ class Judge(wiring.Component):
         m.submodules.saved = saved = LutMemory(shape=kept_bits, depth=depth)
 
         # Clock 1.
-        asks_1_q, asks_2_q = Signal(), Signal()
-        is_offered_q, is_from_lane_q = Signal(), Signal()
+        asks_1_q = Signal()
+        asks_2_q = Signal()
+        is_offered_q = Signal()
+        is_from_lane_q = Signal()
         offered_q = Signal(LIST_ADDRESS_BITS)
-        abi_1_q, abi_2_q = Signal(Abi), Signal(Abi)
+        abi_1_q = Signal(Abi)
+        abi_2_q = Signal(Abi)
         address = self.look_address
         m.d.sync += [
             is_offered_q.eq(self.is_offered),
@@ -187,8 +190,11 @@ class Judge(wiring.Component):
         is_too_long = is_spent & ~self.is_first
 
         # Clock 3.
-        ordinal_q, next_ordinal_q = Signal(COUNT_BITS), Signal(COUNT_BITS)
-        is_first_q, is_delete_q, is_due_q = Signal(), Signal(), Signal()
+        ordinal_q = Signal(COUNT_BITS)
+        next_ordinal_q = Signal(COUNT_BITS)
+        is_first_q = Signal()
+        is_delete_q = Signal()
+        is_due_q = Signal()
         m.d.sync += [
             self.is_judged.eq(self.is_weighed),
             self.context.eq(self.weighed_context),

@@ -145,10 +145,12 @@ class Lane(wiring.Component):
         kind_q = Signal(kind)
         low, high = beat.data[:32], beat.data[32:]
         next_low = self._low_of_next(m, low, high, found.next_is_first)
-        looked_up_q, following_q = Signal(2), Signal(2)
+        looked_up_q = Signal(2)
+        following_q = Signal(2)
         follows_q = Signal()
         position = Signal(2)
-        is_end, holds_next = Signal(), Signal()
+        is_end = Signal()
+        holds_next = Signal()
         m.d.sync += [
             kind_q.eq(found),
             looked_up_q.eq(positions.read_data[0] & (~is_fresh_q.bit_select(arriving, 1)).replicate(2)),

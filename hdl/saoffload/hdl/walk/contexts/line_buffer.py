@@ -164,14 +164,16 @@ class LineBuffer(wiring.Component):
         beat = self.beats.payload
         filled = beat.id[:place_bits]
         # Whose word it is, and whether it is awaited, is looked up as it arrives: nothing changes for it in that clock.
-        is_for_me_q, is_awaited_q = Signal(), Signal()
+        is_for_me_q = Signal()
+        is_awaited_q = Signal()
         m.d.sync += [
             is_for_me_q.eq((self.arriving_id ^ line_id(config, self._number))[place_bits:] == 0),
             is_awaited_q.eq(tags.is_awaited.bit_select(self.arriving_id[:place_bits], 1)),
         ]
         is_kept = self.beats.valid & is_for_me_q
         # A word counts a clock after it can be read: the tags are asked a clock after a node is read on trust.
-        is_kept_q, is_final_q = Signal(), Signal()
+        is_kept_q = Signal()
+        is_final_q = Signal()
         m.d.sync += [
             is_kept_q.eq(is_kept),
             is_final_q.eq(beat.is_final),
@@ -272,7 +274,8 @@ class LineBuffer(wiring.Component):
         # A line that takes too long is abandoned, with the ID of its place, if it is on the bus. Which one that is has
         # been known for a while when it is given up; it is dropped a clock later.
         behind = Signal(place_bits)
-        late_q, abandoned_q = Signal(place_bits), Signal(place_bits)
+        late_q = Signal(place_bits)
+        abandoned_q = Signal(place_bits)
         used_is_awaited_q, is_late_awaited_q, must_drop_q = (
             Signal(name=name) for name in ("used_is_awaited_q", "is_late_awaited_q", "must_drop_q")
         )

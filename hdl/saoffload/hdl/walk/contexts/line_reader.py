@@ -109,7 +109,8 @@ class LineReader(wiring.Component):
 
         # The node that is read, or will be.
         is_odd_q = Signal()
-        reads_header_q, reads_handle_q = Signal(), Signal()
+        reads_header_q = Signal()
+        reads_handle_q = Signal()
         # Words on their way through the memory: what they are.
         step = data.StructLayout({"kind": Kind, "is_odd": 1})
         steps = [Signal(step, name=f"step_{number}") for number in (1, 2)]
@@ -170,8 +171,10 @@ class LineReader(wiring.Component):
             next_first_place_q.eq(self.next_address[node_bits] + ~(self.is_x86 & ~self.next_address[2])),
         ]
         # What was decided is known a clock later.
-        is_trust_lost, is_restarting = Signal(), Signal()
-        was_decided_q, starts_q = Signal(), Signal()
+        is_trust_lost = Signal()
+        is_restarting = Signal()
+        was_decided_q = Signal()
+        starts_q = Signal()
         start_place_q = Signal.like(self.place)
         start_is_odd_q = Signal()
         m.d.sync += [

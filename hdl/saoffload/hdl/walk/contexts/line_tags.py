@@ -188,7 +188,8 @@ class LineTags(wiring.Component):
         probed, probed_tag = self.probe[:place_bits], self.probe[place_bits:]
         m.d.comb += tags.read_addresses[2].eq(probed)
         is_probe_held = _equal(m, "probe", tags.read_data[2].tag, probed_tag)
-        is_probe_valid_q, is_probe_busy_q = Signal(), Signal()
+        is_probe_valid_q = Signal()
+        is_probe_busy_q = Signal()
         m.d.sync += [
             is_probe_valid_q.eq(is_valid_q.bit_select(probed, 1)),
             is_probe_busy_q.eq(is_filling_q.bit_select(probed, 1)),

@@ -78,7 +78,8 @@ class Offers(wiring.Component):
         m = Module()
         # What waits: picked, or a question of that buffer.
         has_one_q = Signal()
-        is_question_q, takes = Signal(self._buffers), Signal(self._buffers)
+        is_question_q = Signal(self._buffers)
+        takes = Signal(self._buffers)
         context_q = Signal.like(self.context)
         abi_q = Signal(Abi)
         address_q = Signal(LIST_ADDRESS_BITS)
@@ -126,7 +127,8 @@ class Offers(wiring.Component):
         ]
 
         # Whose turn it is if the lane has nothing.
-        context, abi = Signal.like(self.context), Signal(Abi)
+        context = Signal.like(self.context)
+        abi = Signal(Abi)
         m.d.comb += [context.eq(context_q), abi.eq(abi_q), self.address.eq(address_q)]
         for number in reversed(range(self._buffers)):
             with m.If(~is_urgent_q & self.buffer_offers[number]):

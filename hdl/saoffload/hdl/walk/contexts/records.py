@@ -68,7 +68,8 @@ class Records(wiring.Component):
         m.submodules.tags = tags = LutMemory(shape=TAG_BITS, depth=self._contexts)
         m.submodules.ends = ends = LutMemory(shape=end, depth=self._contexts)
         writes_next_q, writes_handle_q = Signal(name="writes_next_q"), Signal(name="writes_handle_q")
-        next_q, handle_q = Signal(LIST_ADDRESS_BITS), Signal(WIDE_HANDLE_BITS)
+        next_q = Signal(LIST_ADDRESS_BITS)
+        handle_q = Signal(WIDE_HANDLE_BITS)
         word_context_q = Signal.like(self.word_context)
         m.d.sync += [
             writes_next_q.eq(self.do_write_next),

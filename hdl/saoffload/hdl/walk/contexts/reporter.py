@@ -55,8 +55,10 @@ class Reporter(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         result = self.results.payload
-        ordinal_q, answered_q = Signal(COUNT_BITS), Signal(COUNT_BITS)
-        is_short_q, is_delete_q = Signal(), Signal()
+        ordinal_q = Signal(COUNT_BITS)
+        answered_q = Signal(COUNT_BITS)
+        is_short_q = Signal()
+        is_delete_q = Signal()
         parts_q = Signal(4)
         # Whether the context has ended was looked up a clock before.
         next_context = Signal.like(self.context)

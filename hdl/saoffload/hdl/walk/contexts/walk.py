@@ -99,7 +99,8 @@ class ContextWalk(WalkComponent):
         # Two clocks late: the first address of a command is judged later than that.
         busy = Cat(self.busy_ids, ~dispatch.is_free)
         had_line_q = Signal(2)
-        lock_parts_q, is_locked_q = Signal(-(-len(busy) // LOCK_PART) + 1), Signal()
+        lock_parts_q = Signal(-(-len(busy) // LOCK_PART) + 1)
+        is_locked_q = Signal()
         m.d.sync += [
             had_line_q.eq(Cat(has_line, had_line_q)),
             # An ID is busy some clocks after its line was passed on.
@@ -350,7 +351,8 @@ class ContextWalk(WalkComponent):
         is_alone_q = Signal()
         busy = ~dispatch.is_free
         half = -(-len(busy) // 2)
-        any_q, many_q = Signal(2), Signal(2)
+        any_q = Signal(2)
+        many_q = Signal(2)
         for number, part in enumerate((busy[:half], busy[half:])):
             m.d.sync += [
                 any_q[number].eq(part.any()),
@@ -419,7 +421,8 @@ class ContextWalk(WalkComponent):
     def _abandon(self, m: Module, do_abandon: Value, abandoned: ValueLike) -> None:
         """A clock later, unless its last word comes in this one."""
         read = Signal(layouts.abandoned_read(self._config))
-        do_abandon_q, is_over_q = Signal(), Signal()
+        do_abandon_q = Signal()
+        is_over_q = Signal()
         m.d.comb += [read.eq(abandoned), self.abandons.valid.eq(do_abandon_q & ~is_over_q)]
         m.d.sync += [
             do_abandon_q.eq(do_abandon),
