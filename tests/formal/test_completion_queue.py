@@ -63,6 +63,9 @@ class CompletionContract(Spec):
         self.lemma(m, "who writes has it on offer", offered, given=in_writer)
         self.lemma(m, "words are counted", self.inside("word") < WORD_COUNT)
         self.lemma(m, "words begin at 0", self.inside("word") == 0, given=~in_writer)
+        is_last = in_writer & (self.inside("word") == WORD_COUNT - 1)
+        self.lemma(m, "a walk's last word is known", self.inside("ends_walk") == (is_last & ~self.inside("is_flush")))
+        self.lemma(m, "a flush's last word is known", self.inside("ends_flush") == (is_last & self.inside("is_flush")))
 
     def _begins(self, m: Module, takes: Signal) -> Value:
         """The first clock in which a result is on offer and none is being written."""
@@ -194,15 +197,15 @@ PROOFS = [
                 completions,
                 "one-place-too-many",
                 KEEPS_PLACES,
+                "are_apart(reserved, popped, self._depth - 1)",
                 "are_apart(reserved, popped, self._depth)",
-                "are_apart(reserved, popped, self._depth + 1)",
             ),
             broken(
                 completions,
                 "both-at-once",
                 COMPLETES_ONCE,
-                "self.walk_results.ready.eq(~is_flush)",
-                "self.walk_results.ready.eq(1)",
+                "ends_walk.eq((word == WORD_COUNT - 2) & ~is_flush)",
+                "ends_walk.eq(word == WORD_COUNT - 2)",
             ),
             broken(
                 completions,

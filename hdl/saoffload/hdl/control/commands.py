@@ -122,9 +122,8 @@ class CommandQueue(wiring.Component):
         do_accept = Signal()
         do_take = Signal()
 
+        self._add_fill(m, write_row=write_row, read_row=read_row, do_accept=do_accept, do_take=do_take)
         m.d.comb += [
-            self.is_full.eq(are_apart(write_row, read_row, self._depth)),
-            self.is_empty.eq(write_row == read_row),
             self.do_reserve.eq(~self.is_empty & ~is_offered & ~is_reading & self.may_offer),
             self.commands.valid.eq(is_offered),
             do_take.eq(is_offered & self.commands.ready),
@@ -145,6 +144,16 @@ class CommandQueue(wiring.Component):
         self._add_rows(m, write_row=write_row, read_row=read_row, is_reading=is_reading)
         self._add_tags(m, write_row=write_row, read_row=read_row, do_accept=do_accept, do_take=do_take)
         return m
+
+    def _add_fill(self, m: Module, *, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal) -> None:
+        """Full and empty are registers: a doorbell waits for them, and what waits for the doorbell is far away."""
+        is_empty = Signal(init=1)
+        is_full = Signal()
+        with m.If(do_accept & ~do_take):
+            m.d.sync += [is_empty.eq(0), is_full.eq(are_apart(write_row, read_row, self._depth - 1))]
+        with m.Elif(do_take & ~do_accept):
+            m.d.sync += [is_empty.eq(are_apart(write_row, read_row, 1)), is_full.eq(0)]
+        m.d.comb += [self.is_empty.eq(is_empty), self.is_full.eq(is_full)]
 
     def _add_doorbell(self, m: Module, *, do_accept: Signal) -> None:
         """Decides on each doorbell, the first reason that applies. What it says is judged in the clock before."""

@@ -87,8 +87,16 @@ class Completions(wiring.Component):
             Signal(slot_bits + 1, name=name) for name in ("reserved", "written", "granted", "posted", "popped")
         )
         do_finish = Signal()
+        do_pop = Signal()
+        # Whether a place is free is a register: doorbells wait for it, and what waits for them is far away.
+        is_taken = Signal()
+        with m.If(self.do_reserve & ~do_pop):
+            m.d.sync += is_taken.eq(are_apart(reserved, popped, self._depth - 1))
+        with m.Elif(do_pop & ~self.do_reserve):
+            m.d.sync += is_taken.eq(0)
         m.d.comb += [
-            self.may_reserve.eq(~are_apart(reserved, popped, self._depth)),
+            do_pop.eq(self.do_pop & self.is_valid),
+            self.may_reserve.eq(~is_taken),
             self.is_valid.eq(posted != popped),
             self.do_post.eq((posted != written) & (posted != granted)),
             self.is_idle.eq(reserved == posted),
@@ -100,7 +108,7 @@ class Completions(wiring.Component):
             written.eq(written + do_finish),
             granted.eq(granted + self.grace_answers.valid),
             posted.eq(posted + self.do_post),
-            popped.eq(popped + (self.do_pop & self.is_valid)),
+            popped.eq(popped + do_pop),
         ]
 
         # No row is written while it is read: what is read is posted, and its place is still taken.
@@ -119,6 +127,9 @@ class Completions(wiring.Component):
         """Writes one result after the other, word by word, and asks for its grace period at the first."""
         is_flush = Signal()
         word = Signal(WORD_BITS)
+        # Whose last word it is, known a clock before: who sent the result is far away.
+        ends_walk = Signal()
+        ends_flush = Signal()
         walk, flush = self.walk_results.payload, self.flush_results.payload
         # The valid bit of the status register: a row is seen only while it is valid.
         valid = Const(1 << 8, 32)
@@ -153,6 +164,10 @@ class Completions(wiring.Component):
                 m.d.comb += [rows.do_write.eq(1), do_finish.eq(word == WORD_COUNT - 1)]
                 m.d.sync += word.eq(word + 1)
                 with m.If(do_finish):
-                    m.d.comb += [self.flush_results.ready.eq(is_flush), self.walk_results.ready.eq(~is_flush)]
                     m.d.sync += word.eq(0)
                     m.next = "CHOOSE"
+        m.d.sync += [
+            ends_walk.eq((word == WORD_COUNT - 2) & ~is_flush),
+            ends_flush.eq((word == WORD_COUNT - 2) & is_flush),
+        ]
+        m.d.comb += [self.walk_results.ready.eq(ends_walk), self.flush_results.ready.eq(ends_flush)]

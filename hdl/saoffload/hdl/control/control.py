@@ -203,7 +203,11 @@ class Control(wiring.Component):
         m.submodules.end_restore = begins_anew(end_restore)
         m.submodules.interrupts = begins_anew(interrupts)
         m.submodules.counters = begins_anew(counters)
-        parts = _Parts(bank, queue, flush, completions, windows, adds, end_restore, interrupts, counters)
+        is_reading_q = Signal()
+        m.d.sync += is_reading_q.eq(self.busy_ids.any())
+        parts = _Parts(
+            bank, queue, flush, completions, windows, adds, end_restore, interrupts, counters, is_reading_q=is_reading_q
+        )
 
         connect(m, flipped(self.axi), slave.axi)
         connect(m, slave.registers, bank.port)
@@ -259,7 +263,8 @@ class Control(wiring.Component):
         bank, completions = parts.bank, parts.completions
         connect(m, flipped(self.results), completions.walk_results)
         connect(m, parts.flush.results, completions.flush_results)
-        connect(m, completions.graces, flipped(self.graces))
+        # A grace period that begins a clock later holds what it must.
+        m.d.sync += self.graces.valid.eq(completions.graces.valid & ~self.do_reset)
         connect(m, flipped(self.grace_answers), completions.grace_answers)
         m.d.comb += [
             completions.word.eq(bank.address),
@@ -361,9 +366,16 @@ class Control(wiring.Component):
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
         }
+        # From all over the chip: counted a clock later.
+        events_q = Signal(len(COUNTERS))
+        bad_retire_again_q = Signal()
+        m.d.sync += [
+            events_q.eq(Cat(events[name] for name in COUNTERS) & (~self.do_reset).replicate(len(COUNTERS))),
+            bad_retire_again_q.eq(self.bad_retire[1] & ~self.do_reset),
+        ]
         m.d.comb += [
-            counters.events.eq(Cat(events[name] for name in COUNTERS)),
-            counters.events_again[COUNTERS.index("bad_retires")].eq(self.bad_retire[1]),
+            counters.events.eq(events_q),
+            counters.events_again[COUNTERS.index("bad_retires")].eq(bad_retire_again_q),
             counters.is_high.eq(bank.address[0]),
             counters.index.eq(bank.address[1:]),
             counters.do_read.eq(bank.reads.counters),
@@ -427,13 +439,17 @@ class Control(wiring.Component):
         ]
 
     def _is_quiesced(self, parts: "_Parts") -> Value:
-        """No command is between its doorbell and the completion queue, and no read is outstanding."""
-        return parts.queue.is_empty & parts.completions.is_idle & ~self.busy_ids.any()
+        """No command is between its doorbell and the completion queue, and no read is outstanding.
+
+        Reads are known a clock late: one that begins is a command's, and one outlives the result of its command by less
+        than the completion takes, or is seen here before that.
+        """
+        return parts.queue.is_empty & parts.completions.is_idle & ~parts.is_reading_q
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """The components of the room, to be wired."""
+    """The components of the room, to be wired, and what several of them are told."""
 
     bank: RegisterBank
     queue: CommandQueue
@@ -444,3 +460,4 @@ class _Parts:
     end_restore: Request
     interrupts: Interrupts
     counters: EventCounters
+    is_reading_q: Signal
