@@ -232,8 +232,8 @@ PROOFS = [
                 commands,
                 "takes-without-a-tag",
                 REFUSES,
-                "is_complete.eq(has_q[:3].all())",
-                "is_complete.eq(has_q[1:3].all())",
+                "will_be_complete.eq(has_q[:3].all())",
+                "will_be_complete.eq(has_q[1:3].all())",
             ),
             broken(commands, "leaves-without-a-place", HAS_PLACE, "& ~is_reading & self.may_offer", "& ~is_reading"),
             broken(

@@ -69,6 +69,7 @@ def test_an_add_and_its_answer(config: EngineConfig) -> None:
         assert await bed.read(ctx, Register.ADD_STATUS) == staged | AddStatusFields.GO_REFUSED.mask
         assert await bed.counter(ctx, Register.REFUSED_ADDS_LOW) == 2 + 12 + 3 + 1
         assert await receive(ctx, dut.adds) == expected
+        await ctx.tick()
         assert ctx.get(dut.adds.payload.as_value()) == 0, "keys and context stay behind"
         ctx.set(dut.add_is_waiting, 1)
         busy = AddStatusFields.BUSY.mask | AddStatusFields.GO_REFUSED.mask | AddStatusFields.WAITING.mask

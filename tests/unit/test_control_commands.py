@@ -222,12 +222,12 @@ def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown(delay: int) -
             await ctx.tick().repeat(2)
         assert marks == [1, 0, 1]
         await bed.write(ctx, Register.ABORT, 2)
-        for _ in range(delay - 1):
+        for _ in range(delay):
             await ctx.tick()
         assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 1
         ctx.set(dut.abort_matches, 1)
         await bed.write(ctx, Register.ABORT, 2)
-        for _ in range(delay - 1):
+        for _ in range(delay):
             await ctx.tick()
         assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 1
 

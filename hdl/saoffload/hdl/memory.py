@@ -30,6 +30,8 @@ class BlockMemory(wiring.Component):
         Words, at least 2.
     in_block_ram : bool
         Asks synthesis for block RAM whatever the size.
+    in_luts : bool
+        Asks for LUT that hold words, behind which a register stands: its word comes early in the clock.
 
     Members
     -------
@@ -41,14 +43,18 @@ class BlockMemory(wiring.Component):
     Latency 1 clock, one read and one write per clock.
     """
 
-    def __init__(self, *, width: int, depth: int, in_block_ram: bool = False):
+    def __init__(self, *, width: int, depth: int, in_block_ram: bool = False, in_luts: bool = False):
         if width < 1:
             raise ValueError(f"width must be at least 1, got {width}")
         if depth < 2:
             raise ValueError(f"depth must be at least 2, got {depth}")
         self._depth = depth
         self._width = width
-        self._attributes = {"no_rw_check": 1, **({"ram_style": "block"} if in_block_ram else {})}
+        if in_block_ram and in_luts:
+            raise ValueError("a memory is in block RAM or in LUT, not in both")
+        self._attributes: dict[str, int | str] = {"no_rw_check": 1}
+        if in_block_ram or in_luts:
+            self._attributes["ram_style"] = "block" if in_block_ram else "distributed"
         super().__init__(
             {
                 "write_address": In(range(depth)),

@@ -20,8 +20,8 @@ DESTINATION_WORDS = DESTINATION_BITS // 32
 
 
 class Adds(wiring.Component):
-    """Submits what is staged as one add, and keeps the answer until the next. Staged words are 0 once the table took
-    them.
+    """Submits what is staged as one add, and keeps the answer until the next. Staged words are 0 from the second clock
+    after the table took them.
 
     Keys and context can be written, never read. Refused, changing nothing and strobed: a ``do_go`` while an add is
     under way, and words staged while the table has not yet taken what was staged before. An add with a reserved bit in
@@ -92,12 +92,15 @@ class Adds(wiring.Component):
         do_start = Signal()
         do_take = Signal()
         do_stage = Signal()
+        # What was staged is cleared a clock after it is taken: who takes it is far away, and it is wide.
+        was_taken = Signal()
 
+        m.d.sync += was_taken.eq(do_take)
         m.d.comb += [
-            self.adds.valid.eq(self.is_staged),
+            self.adds.valid.eq(self.is_staged & ~was_taken),
             self.add_answers.ready.eq(1),
             do_start.eq(self.do_go & ~self.is_busy),
-            do_take.eq(self.is_staged & self.adds.ready),
+            do_take.eq(self.adds.valid & self.adds.ready),
             self.do_finish.eq(self.add_answers.valid),
             self.do_refuse.eq((self.do_go & self.is_busy) | (do_stage & self.is_staged)),
         ]
@@ -105,7 +108,7 @@ class Adds(wiring.Component):
             m.d.sync += self.was_refused.eq(self.is_busy)
         with m.If(do_start):
             m.d.sync += [self.is_busy.eq(1), self.is_staged.eq(1), self.is_done.eq(0)]
-        with m.Elif(do_take):
+        with m.Elif(was_taken):
             m.d.sync += self.is_staged.eq(0)
         with m.If(self.add_answers.valid):
             answer = self.add_answers.payload
@@ -115,10 +118,10 @@ class Adds(wiring.Component):
                 self.result.eq(answer.result),
                 self.handle.eq(answer.handle),
             ]
-        self._add_staging(m, do_stage=do_stage, do_take=do_take)
+        self._add_staging(m, do_stage=do_stage, do_clear=was_taken)
         return m
 
-    def _add_staging(self, m: Module, *, do_stage: Signal, do_take: Signal) -> None:
+    def _add_staging(self, m: Module, *, do_stage: Signal, do_clear: Signal) -> None:
         staged = Signal.like(self.adds.payload)
         has_bad_flags = Signal(2)
         # Right in the clock after a reset, too.
@@ -138,7 +141,7 @@ class Adds(wiring.Component):
             | self.do_stage_flags.any()
         )
         m.d.sync += [has_reserved.eq(words[1:4].any() | has_any(words, 6)), has_any_bit.eq(has_any(words, 0))]
-        with m.If(do_take):
+        with m.If(do_clear):
             m.d.sync += [staged.eq(0), has_bad_flags.eq(0)]
         with m.Elif(~self.is_staged):
             with m.If(self.do_stage_handle_low):

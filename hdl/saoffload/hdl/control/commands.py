@@ -165,17 +165,30 @@ class CommandQueue(wiring.Component):
         stages = Cat(self.do_stage_tag, self.do_stage_head_low, self.do_stage_head_high, self.do_stage_budget)
         has_q = Signal(4)
         is_complete = Signal()
+        # The same in one bit each: much and far is what waits for an acceptance.
+        may_submit = Signal()
+        may_begin_flush = Signal()
         result = Signal(DoorbellResult)
 
-        m.d.sync += [is_flush.eq(opcode == Opcode.FLUSH), is_known.eq(~has_other_bits & (opcode <= Opcode.FLUSH))]
         # Nothing is staged in the clock before a doorbell.
+        will_be_flush = opcode == Opcode.FLUSH
+        will_be_known = ~has_other_bits & (opcode <= Opcode.FLUSH)
+        will_be_complete = Signal()
         with m.Switch(opcode):
             with m.Case(Opcode.FLUSH):
-                m.d.sync += is_complete.eq(has_q[0])
+                m.d.comb += will_be_complete.eq(has_q[0])
             with m.Case(Opcode.DELETE):
-                m.d.sync += is_complete.eq(has_q[:3].all())
+                m.d.comb += will_be_complete.eq(has_q[:3].all())
             with m.Default():
-                m.d.sync += is_complete.eq(has_q.all())
+                m.d.comb += will_be_complete.eq(has_q.all())
+        is_good = will_be_known & will_be_complete
+        m.d.sync += [
+            is_flush.eq(will_be_flush),
+            is_known.eq(will_be_known),
+            is_complete.eq(will_be_complete),
+            may_submit.eq(is_good & ~will_be_flush),
+            may_begin_flush.eq(is_good & will_be_flush),
+        ]
 
         with m.If(~self.is_ready):
             m.d.comb += result.eq(DoorbellResult.NOT_READY)
@@ -190,11 +203,10 @@ class CommandQueue(wiring.Component):
         with m.Else():
             m.d.comb += result.eq(DoorbellResult.ACCEPTED)
 
-        is_accepted = result == DoorbellResult.ACCEPTED
         m.d.comb += [
-            do_accept.eq(self.do_ring & is_accepted & ~is_flush),
-            self.do_flush.eq(self.do_ring & is_accepted & is_flush),
-            self.do_refuse.eq(self.do_ring & ~is_accepted),
+            do_accept.eq(self.do_ring & self.is_ready & may_submit & ~self.is_full),
+            self.do_flush.eq(self.do_ring & self.is_ready & may_begin_flush & self.may_flush),
+            self.do_refuse.eq(self.do_ring & (result != DoorbellResult.ACCEPTED)),
         ]
         with m.If(self.do_ring):
             m.d.sync += self.result.eq(result)
@@ -234,7 +246,10 @@ class CommandQueue(wiring.Component):
             ]
 
         # Two words a row: the tag is read first and kept while the budget is read.
-        m.submodules.tag_budget = pair = BlockMemory(width=TAG_BITS, depth=2 * rows, in_block_ram=self._in_block_ram)
+        # The budget goes on to the walker in the clock in which it is read: a block RAM would tell it late.
+        m.submodules.tag_budget = pair = BlockMemory(
+            width=TAG_BITS, depth=2 * rows, in_block_ram=self._in_block_ram, in_luts=not self._in_block_ram
+        )
         m.d.comb += [
             pair.write_address.eq(Cat(self.do_stage_budget, write_row)),
             pair.write_data.eq(self.write_data),

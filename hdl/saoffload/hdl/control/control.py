@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -233,6 +233,9 @@ class Control(wiring.Component):
 
     def _connect_commands(self, m: Module, parts: "_Parts") -> None:
         bank, queue, flush, completions = parts.bank, parts.queue, parts.flush, parts.completions
+        # What changes it is no doorbell, so it may be known a clock late.
+        is_ready_q = Signal()
+        m.d.sync += is_ready_q.eq(self.is_ready & ~self.is_pending)
         connect(m, queue.commands, flipped(self.commands))
         connect(m, flush.flushes, flipped(self.flushes))
         connect(m, flipped(self.flush_answers), flush.flush_answers)
@@ -245,7 +248,7 @@ class Control(wiring.Component):
             queue.do_ring.eq(bank.writes.doorbell),
             queue.do_abort.eq(bank.writes.abort | bank.writes.abort_all),
             queue.abort_is_all.eq(bank.writes.abort_all),
-            queue.is_ready.eq(self.is_ready & ~self.is_pending),
+            queue.is_ready.eq(is_ready_q),
             # The last free place goes to a flush, so no command takes one in the clock of a doorbell. No command begins
             # while a window is being written.
             queue.may_flush.eq(completions.may_reserve & ~flush.is_active),
@@ -366,16 +369,23 @@ class Control(wiring.Component):
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
         }
-        # From all over the chip: counted a clock later.
-        events_q = Signal(len(COUNTERS))
-        bad_retire_again_q = Signal()
-        m.d.sync += [
-            events_q.eq(Cat(events[name] for name in COUNTERS) & (~self.do_reset).replicate(len(COUNTERS))),
-            bad_retire_again_q.eq(self.bad_retire[1] & ~self.do_reset),
-        ]
+        happened = Cat(events[name] for name in COUNTERS)
+        bad_retire_again = self.bad_retire[1]
+        if not self._config.prefers_block_ram:
+            # From all over a large chip: counted a clock later. What this room refuses is counted at once.
+            is_near = Const(
+                sum(name.startswith("refused") << number for number, name in enumerate(COUNTERS)), len(COUNTERS)
+            )
+            events_q = Signal(len(COUNTERS))
+            bad_retire_again_q = Signal()
+            m.d.sync += [
+                events_q.eq(happened & ~is_near & (~self.do_reset).replicate(len(COUNTERS))),
+                bad_retire_again_q.eq(bad_retire_again & ~self.do_reset),
+            ]
+            happened, bad_retire_again = events_q | (happened & is_near), bad_retire_again_q
         m.d.comb += [
-            counters.events.eq(events_q),
-            counters.events_again[COUNTERS.index("bad_retires")].eq(bad_retire_again_q),
+            counters.events.eq(happened),
+            counters.events_again[COUNTERS.index("bad_retires")].eq(bad_retire_again),
             counters.is_high.eq(bank.address[0]),
             counters.index.eq(bank.address[1:]),
             counters.do_read.eq(bank.reads.counters),
