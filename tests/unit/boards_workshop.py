@@ -33,7 +33,7 @@ if name == "nextpnr":
 elif name == "yosys":
     if plan.get("yosys_fails"):
         sys.exit("ERROR: Module top is empty.")
-    pathlib.Path("top.json").write_text("netlist")
+    pathlib.Path("top.json").write_text(plan.get("netlist", "netlist"))
 else:
     pathlib.Path("top.bin").write_text("bits of " + pathlib.Path("top.asc").read_text())
 """

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .floorplan import Floorplan
 from .reports import ReportError, RoutedDesign, read_routed
 from .tools import INSTALL, TOOLS, BuildError, Tool
 
@@ -34,17 +35,20 @@ class Flow:
     The same design, tools and seed give the same results, so what was done before, by content, is not done again.
 
     Parameters: ``plan``, of ``prepared``; ``folder``, in which a folder for this content is made; ``clock_hz``, what
-    the platform constrains the clock to; ``cure``, what a user should try when it does not fit.
+    the platform constrains the clock to; ``cure``, what a user should try when it does not fit; ``floorplan``, which
+    place and route of an ECP5 is given.
 
     All methods raise ``BuildError`` when a tool is missing or fails.
     """
 
-    def __init__(self, plan: Any, *, folder: Path, clock_hz: int, cure: str):
+    def __init__(self, plan: Any, *, folder: Path, clock_hz: int, cure: str, floorplan: Floorplan | None = None):
         self._clock_hz = clock_hz
         self._cure = cure
+        self._floorplan = floorplan
         self._synthesis, self._routing, self._packing = _commands(plan.files[f"{plan.script}.sh"])
         versions = [tool.version() for tool in (self._synthesis.tool, self._routing.tool)]
-        content = repr((CACHE_FORMAT, plan.digest().hex(), versions)).encode()
+        planned = () if floorplan is None else (floorplan,)
+        content = repr((CACHE_FORMAT, plan.digest().hex(), versions, *planned)).encode()
         self._folder = folder / hashlib.blake2b(content, digest_size=8).hexdigest()
         plan.extract(self._folder)
 
@@ -59,7 +63,18 @@ class Flow:
             self._synthesis.run(
                 self._folder, "synthesis", cure="a fault of the design or of yosys: report it with the log"
             )
+            if self._floorplan is not None:
+                self._apply(self._floorplan)
             done.touch()
+
+    def _apply(self, floorplan: Floorplan) -> None:
+        netlist = self._folder / self._routing.netlist
+        try:
+            content = json.loads(netlist.read_text())
+            floorplan.apply(content)
+        except ValueError as error:
+            raise BuildError(f"the netlist is none that the floorplan is for: {error} (netlist: {netlist})") from error
+        _write_whole(netlist, json.dumps(content))
 
     def route(self, seed: int) -> RoutedDesign:
         """Figures of the design placed and routed with that seed. A clock that is not met is a figure, no failure."""
@@ -113,6 +128,11 @@ class _Command:
     def inputs(self) -> list[str]:
         """Names of the files that place and route reads."""
         return [self._value(option) for option in ("--json", "--lpf", "--pcf") if option in self.arguments]
+
+    @property
+    def netlist(self) -> str:
+        """Name of the one that place and route reads."""
+        return self._value("--json")
 
     @property
     def outputs(self) -> list[str]:

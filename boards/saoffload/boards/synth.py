@@ -16,6 +16,7 @@ from saoffload.hdl.table.choice import sa_table
 from .bare_chip import bare_chip
 from .build import seeds_from
 from .bus_walk import BusWalk
+from .floorplan import floorplan_of
 from .flow import Flow, Step, prepared
 from .harness import Harness, HarnessTop
 from .reports import RoutedDesign
@@ -125,6 +126,7 @@ def synthesize(
             folder=out_dir.resolve() / f"{device}-{subject}-{config.name}",
             clock_hz=clock_hz,
             cure=f"take a smaller preset than {config.name} if it does not fit",
+            floorplan=floorplan_of(subject, config, device),
         )
         step("synthesis")
         flow.synthesize()

@@ -1,0 +1,114 @@
+"""Where the block RAMs of an engine stand that takes all of an LFE5U-85F."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from saoffload.hdl.config import EngineConfig, preset
+
+BLOCK_RAM = "DP16KD"
+
+#: Columns and rows of the block RAMs of an LFE5U-85F; the number of a site counts to 4 along its row.
+COLUMNS = (
+    *(4, 6, 8, 10, 13, 15, 17, 19, 22, 24, 26, 28, 31, 33, 35, 37, 40, 42, 44, 46, 49, 51, 53, 55, 58, 60, 62, 64),
+    *(69, 71, 73, 75, 78, 80, 82, 84, 87, 89, 91, 93, 96, 98, 100, 102, 105, 107, 109, 111, 114, 116, 118, 120),
+)
+ROWS = (22, 46, 70, 82)
+
+WAYS, BLOCKS = 8, 19
+"""Of the table of 16,384 keys: its ways, and the block RAMs of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """Block RAMs that stand together: those whose name fits ``pattern``, by their numbers, on ``sites`` in order."""
+
+    pattern: str
+    sites: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floorplan:
+    """Tells the placer where block RAMs go, by their names; everything else, and what has no room, it places itself.
+
+    Parameters: ``rooms``; a block RAM belongs to the first that its name fits.
+    """
+
+    rooms: tuple[Room, ...]
+
+    def apply(self, netlist: dict[str, Any]) -> None:
+        """Notes the sites in a netlist, as yosys writes it in JSON.
+
+        Raises ``ValueError`` when a room is too small: the netlist is of another design.
+        """
+        # Cells of the library are modules too, without content.
+        cells = max((module["cells"] for module in netlist["modules"].values()), key=len)
+        left = sorted((name for name, cell in cells.items() if cell["type"] == BLOCK_RAM), key=_by_numbers)
+        for room in self.rooms:
+            inside = [name for name in left if re.search(room.pattern, name)]
+            if len(inside) > len(room.sites):
+                raise ValueError(f"{len(inside)} block RAMs fit {room.pattern!r}, which has {len(room.sites)} sites")
+            for name, site in zip(inside, room.sites, strict=False):
+                cells[name].setdefault("attributes", {})["BEL"] = site
+            left = [name for name in left if name not in inside]
+
+
+def floorplan_of(subject: str, config: EngineConfig, device: str) -> Floorplan | None:
+    """That of the one design that takes all block RAMs of its chip; the others are the placer's.
+
+    Parameters: ``subject``, as in ``synth.synthesize``.
+    """
+    huge = preset("huge")
+    is_huge = (config.bundles, config.keys, config.context_width) == (huge.bundles, huge.keys, huge.context_width)
+    return huge_engine() if subject == "engine" and device == "LFE5U-85F" and is_huge else None
+
+
+def huge_engine() -> Floorplan:
+    """The whole engine with a table of 16,384 keys: 207 block RAMs of the 208.
+
+    The ways lie across each other: what stores the same bits of the keys in all of them stands together, because the
+    most wires lead along the bits, from a way to the next, to all of them from the hand, and back to it. The blocks of
+    a way are joined by its row's address and by whether each part of a key is equal, which are few wires.
+
+    The row of block RAMs that is apart from the others holds what is no key: the walker's line buffers, the control
+    room's queues, the state and the generations of bundles.
+    """
+    first, second, third, fourth = ([_site(number, row) for number in range(len(COLUMNS))] for row in ROWS)
+    # The parts of the keys lie in a ring: from the middle of the second row to the right, back along the two rows below
+    # it, and from the left to the middle. Owners, which come first, and parity, the last, meet in the middle.
+    half = len(second) // 2 - 2
+    middle = second[half:-half]
+    right = [second[-half:][start : start + WAYS] for start in range(0, half, WAYS)]
+    left = [second[:half][start : start + WAYS] for start in range(0, half, WAYS)]
+    pair = WAYS // 2
+    below = [third[start : start + pair] + fourth[start : start + pair][::-1] for start in range(0, len(third), pair)]
+    slices = [*right, *reversed(below), *left]
+    rest = iter(first)
+    return Floorplan(
+        rooms=(
+            *(
+                Room(pattern=rf"\.way_\d\.memory\.memory\.block_0_{part}$", sites=tuple(sites))
+                for part, sites in enumerate(slices)
+            ),
+            Room(pattern=r"\.live\.(exact|wildcard)_key\.", sites=tuple(middle)),
+            *(
+                Room(pattern=pattern, sites=tuple(next(rest) for _ in range(count)))
+                for pattern, count in (
+                    (r"\.pool\.buffer_\d+\.", 8),
+                    (r"\.control\.", 2),
+                    (r"\.live\.deletes\.", 4),
+                    (r"\.live\.handle\.", 2),
+                    (r"\.generations\.handle_copy\.", 18),
+                    (r"\.generations\.key_copy\.", 18),
+                )
+            ),
+        )
+    )
+
+
+def _site(number: int, row: int) -> str:
+    return f"X{COLUMNS[number]}/Y{row}/EBR{number % 4}"
+
+
+def _by_numbers(name: str) -> list[int | str]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
