@@ -108,12 +108,15 @@ def workshop(tmp_path, monkeypatch) -> Workshop:
     return shop
 
 
-def test_place_and_route_is_given_the_plan(workshop) -> None:
+def test_place_and_route_is_given_the_plan_and_another_plan_is_another_design(workshop, monkeypatch) -> None:
     workshop.plan(fmax={"1": 130.0}, constraint=125.0, netlist=json.dumps(netlist("memory.0")))
-    synthesize("walk", preset="tiny", out_dir=workshop.home / "out")
-    routed = list(workshop.home.glob("out/*/*/seed-1/top.json"))
-    assert len(routed) == 1
-    assert sites(json.loads(routed[0].read_text())) == {"memory.0": "A", "logic": None}
+    for site in ("A", "B"):
+        plan = Floorplan(rooms=(Room(pattern="memory", sites=(site,)),))
+        monkeypatch.setattr("saoffload.boards.synth.floorplan_of", lambda *_, plan=plan: plan)
+        synthesize("walk", preset="tiny", out_dir=workshop.home / "out")
+        assert workshop.calls() == ["yosys", "nextpnr1"]
+    routed = [sites(json.loads(path.read_text())) for path in workshop.home.glob("out/*/*/seed-1/top.json")]
+    assert sorted(routed, key=str) == [{"memory.0": "A", "logic": None}, {"memory.0": "B", "logic": None}]
 
 
 def test_a_netlist_that_the_plan_does_not_fit_is_told_in_one_line(workshop) -> None:
@@ -121,18 +124,6 @@ def test_a_netlist_that_the_plan_does_not_fit_is_told_in_one_line(workshop) -> N
     with pytest.raises(BuildError, match="the netlist is none that the floorplan is for: 2 block RAMs") as raised:
         synthesize("walk", preset="tiny", out_dir=workshop.home / "out")
     assert "\n" not in str(raised.value)
-
-
-def test_another_plan_is_another_design(workshop, monkeypatch) -> None:
-    workshop.plan(fmax={"1": 130.0}, constraint=125.0, netlist=json.dumps(netlist("memory.0")))
-    synthesize("walk", preset="tiny", out_dir=workshop.home / "out")
-    workshop.calls()
-    synthesize("walk", preset="tiny", out_dir=workshop.home / "out")
-    assert workshop.calls() == []
-    other = Floorplan(rooms=(Room(pattern="memory", sites=("B",)),))
-    monkeypatch.setattr("saoffload.boards.synth.floorplan_of", lambda *_: other)
-    synthesize("walk", preset="tiny", out_dir=workshop.home / "out")
-    assert workshop.calls() == ["yosys", "nextpnr1"]
 
 
 def _place(site: str) -> tuple[int, int]:
