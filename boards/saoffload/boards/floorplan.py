@@ -74,15 +74,13 @@ def huge_engine() -> Floorplan:
     room's queues, the state and the generations of bundles.
     """
     first, second, third, fourth = ([_site(number, row) for number in range(len(COLUMNS))] for row in ROWS)
-    # The parts of the keys lie in a ring: from the middle of the second row to the right, back along the two rows below
-    # it, and from the left to the middle. Owners, which come first, and parity, the last, meet in the middle.
-    half = len(second) // 2 - 2
-    middle = second[half:-half]
-    right = [second[-half:][start : start + WAYS] for start in range(0, half, WAYS)]
-    left = [second[:half][start : start + WAYS] for start in range(0, half, WAYS)]
+    # The parts of the keys go along the second row from the right to the left, and back along the two below it.
+    along = len(second) // WAYS
+    left = second[: len(second) - along * WAYS]
+    slices = [second[start : start + WAYS][::-1] for start in range(len(left), len(second), WAYS)][::-1]
     pair = WAYS // 2
-    below = [third[start : start + pair] + fourth[start : start + pair][::-1] for start in range(0, len(third), pair)]
-    slices = [*right, *reversed(below), *left]
+    for start in range(0, pair * (BLOCKS - along), pair):
+        slices.append(third[start : start + pair] + fourth[start : start + pair][::-1])
     rest = iter(first)
     return Floorplan(
         rooms=(
@@ -90,7 +88,7 @@ def huge_engine() -> Floorplan:
                 Room(pattern=rf"\.way_\d\.memory\.memory\.block_0_{part}$", sites=tuple(sites))
                 for part, sites in enumerate(slices)
             ),
-            Room(pattern=r"\.live\.(exact|wildcard)_key\.", sites=tuple(middle)),
+            Room(pattern=r"\.live\.(exact|wildcard)_key\.", sites=tuple(left)),
             *(
                 Room(pattern=pattern, sites=tuple(next(rest) for _ in range(count)))
                 for pattern, count in (
