@@ -22,7 +22,7 @@ VISITED = "a node is visited once, when all of its words have come and none has 
 ONE_END = "a walk that was started is decided until it ends, and ends once"
 WAITS = "who walks is to be judged first, or waits for the node that it has asked for"
 SINGLE = "decisions about one context are three clocks apart, as is the first from the start"
-NOT_LOST = "whoever begins, or whose node has come, is going to be judged"
+NOT_LOST = "whoever begins, whose node has come, or who has waited too long, is going to be judged"
 DECIDED = "what is judged of them is decided"
 QUIET = "of a walk that has ended, and of which no address is wanted, none is wanted any more"
 
@@ -90,15 +90,17 @@ class DecisionContract(Spec):
         gave_up = Signal(3)
         m.d.sync += gave_up.eq(Cat(ends & awaited, gave_up))
         happens = dut.is_over | dut.is_part_over | dut.word_failed | dut.lane_has_next
-        self.assume(m, ((awaited & ~promised) | gave_up.any()) & ~of(dut.pending), given=happens & words)
-        self.assume(m, dut.is_over & ~dut.is_part_over, given=dut.is_end_over)
-        self.assume(m, dut.is_end_over | dut.word_failed | failed, given=is_over)
+        self.assume(m, dut.has_word, given=happens)
+        self.assume(m, ((awaited & ~promised) | gave_up.any()) & ~of(dut.pending), given=dut.has_word & words)
+        is_end_over = dut.has_word & dut.is_end
+        self.assume(m, dut.is_over & ~dut.is_part_over, given=is_end_over)
+        self.assume(m, is_end_over | dut.word_failed | failed, given=is_over)
         self.assume(m, of(dut.failed) == failed)
         self.assume(m, awaited & ~promised & of(dut.is_waiting), given=of(dut.pending))
         leaves = dut.is_leaving & (dut.leaving_context == context)
         self.assume(m, of(dut.pending) & ~of(dut.is_aborted), given=leaves)
 
-        self.promise(m, ALLOWED, dut.is_allowed & dut.is_right & self.is_judged, given=dut.do_ask)
+        self.promise(m, ALLOWED, dut.is_allowed & self.before(m, dut.is_right) & self.is_judged, given=dut.do_ask)
         self.promise(m, ALLOWED, ~self.before(m, of(dut.busy_ids)), given=asks)
         self.promise(m, ALLOWED, dut.do_ask == (dut.do_settle & dut.goes_on))
         self.promise(m, ALLOWED, dut.do_end == (dut.do_settle & ~dut.goes_on))
@@ -120,8 +122,10 @@ class DecisionContract(Spec):
         is_coming = self.inside("is_late_now") & (self.inside("late_context_q") == context)
         wants = of(self.inside("picks", "wants_judge_q"))
         is_picked = dut.has_picked & (dut.picked_context == context)
-        is_on_its_way = wants | is_picked | self._waits_for_judge() | is_coming | is_item
-        self.promise(m, NOT_LOST, is_on_its_way, given=first | has_come)
+        is_put_off = self.inside("was_put_off_q") & (dut.context == context)
+        is_on_its_way = wants | is_picked | self._waits_for_judge() | is_coming | is_item | is_put_off
+        has_expired = active & of(self.inside("is_expired_q"))
+        self.promise(m, NOT_LOST, is_on_its_way, given=first | has_come | has_expired)
         is_judged = self.is_judged & (dut.context == context)
         is_due = is_judged & ~self._was_lane[3] & ~was_buffer
         could = ago(self, m, first | (has_come & self.before(m, has_come & ~is_coming)), 2)
@@ -152,6 +156,10 @@ class DecisionContract(Spec):
         self.lemma(m, "who was promised awaits", awaited, given=promised)
         self.lemma(m, "and does not expire", ~of(self.inside("is_expired_q")), given=promised)
         was_settled = self.before(m, settles)
+        self.lemma(m, "a decision ends the wait", ~of(self.inside("is_expired_q")), given=was_settled)
+        knows = self._picks[1] & self.inside("has_expired_q")
+        is_picked_for_it = wants | is_picked | self._waits_for_judge() | self._picks[0] | knows | settles | is_put_off
+        self.lemma(m, "who has expired is picked", is_picked_for_it, given=has_expired & ~has_come)
         is_known = of(dut.is_promised) | ~promised
         self.lemma(m, "a promise is known", is_known | was_settled)
 
@@ -192,9 +200,14 @@ class DecisionContract(Spec):
         self.assume(m, dut.weighed_context == self.before(m, dut.looked_at))
         self.assume(m, dut.context == self.before(m, dut.weighed_context))
         is_wrong = dut.is_null | dut.is_misaligned | dut.is_met | dut.is_too_long
-        self.assume(m, dut.is_right == ~is_wrong)
+        self.assume(m, self.before(m, dut.is_right) == ~is_wrong)
         steps = ((is_looking, dut.looked_at), (dut.is_weighed, dut.weighed_context), (self.is_judged, dut.context))
-        return Value.cast(Cat(there & (whose == self.context) for there, whose in steps).any())
+        items = [there & (whose == self.context) for there, whose in steps]
+        # Which of them were picked, and did not come with a word.
+        self._picks = [
+            item & ~self._was_lane[clock] & ~self._was_buffer[clock] for clock, item in enumerate(items, start=1)
+        ]
+        return Value.cast(Cat(items).any())
 
     def _had(self, m: Module, condition: Value) -> Signal:
         had = Signal()
@@ -226,15 +239,15 @@ PROOFS = [
                 decision,
                 "asks-outside",
                 ALLOWED,
-                "may_go_on_q & self.is_right & self.is_allowed",
-                "may_go_on_q & self.is_right",
+                "may_go_on_q & is_right_q & self.is_allowed",
+                "may_go_on_q & is_right_q",
             ),
             broken(
                 decision,
                 "asks-with-a-busy-id",
                 ALLOWED,
-                "~is_aborted & ~of(self.busy_ids, weighed) & ~is_stopped",
-                "~is_aborted & ~is_stopped",
+                "(~is_first & fails_now) & ~bit_of(self.busy_ids[:each], weighed)",
+                "(~is_first & fails_now)",
             ),
             broken(
                 decision,
@@ -247,15 +260,15 @@ PROOFS = [
                 decision,
                 "asks-before-the-node-is-there",
                 AWAITED,
-                "(by_word & is_whole)",
-                "(by_word & is_waiting_q)",
+                "(has_word_mine & self.is_end)",
+                "is_word_mine",
             ),
             broken(
                 decision,
                 "visits-what-failed",
                 VISITED,
-                "is_aborted | has_failed | (by_pick & is_expired) | is_bad",
-                "is_aborted | (by_pick & is_expired) | is_bad",
+                "failed_before | (by_pick & is_expired)",
+                "by_pick & is_expired",
             ),
             broken(
                 decision,
@@ -268,15 +281,22 @@ PROOFS = [
                 decision,
                 "ends-again",
                 ONE_END,
-                "is_whole = is_waiting_q & (",
-                "is_whole = (",
+                "is_waiting_q, pick_is_due",
+                "1, pick_is_due",
             ),
             broken(
                 decision,
                 "loses-the-late",
                 NOT_LOST,
-                "is_called_off_in_turn | expires[number] | is_late_here | starts",
-                "is_called_off_in_turn | expires[number] | starts",
+                "is_late_here | is_put_off | starts",
+                "is_put_off | starts",
+            ),
+            broken(
+                decision,
+                "loses-what-it-put-off",
+                NOT_LOST,
+                "is_late_here | is_put_off | starts",
+                "is_late_here | starts",
             ),
             broken(
                 decision,
