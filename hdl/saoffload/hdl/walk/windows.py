@@ -115,9 +115,11 @@ class WindowTable(wiring.Component):
         is_x86 = check.abi == Abi.X86
 
         # Below 2**32 - 12 as an x86 node must start: in the low 32 bits, and not in their last word.
-        beyond = [check.address[3:32].all(), *(check.address[low : low + 8].any() for low in range(32, 64, 8))]
+        last = [check.address[3:17].all(), check.address[17:32].all()]
+        beyond = [check.address[low : low + 8].any() for low in range(32, 64, 8)]
         is_in_abi = ~Cat(
-            self._noted(m, f"is_beyond_{number}_q", is_x86 & part) for number, part in enumerate(beyond)
+            Cat(self._noted(m, f"is_last_{number}_q", is_x86 & part) for number, part in enumerate(last)).all(),
+            *(self._noted(m, f"is_beyond_{number}_q", is_x86 & part) for number, part in enumerate(beyond)),
         ).any()
 
         bus_pages, holds = [], []
