@@ -67,7 +67,8 @@ class WindowTable(wiring.Component):
     check : ``In(WindowCheckSignature)``
 
     A check takes 1 clock, one per clock. A write is taken 2 clocks after its first offer and answered in the next;
-    checks asked in the clock of its answer or later know of it. The next write is looked at after the answer.
+    checks asked in the clock of its answer or later know of it. With contexts ``bus_address`` means nothing if a write
+    is committed in the clock of its check. The next write is looked at after the answer.
     """
 
     writes: stream.Interface
