@@ -182,17 +182,16 @@ class Contract(Spec):
         write = self.dut.writes.payload
         size, bus_base = write.size[3:], write.bus_base[3:]
         low_bits = self._config.address_width - 3
-        is_empty, is_past = self.inside("is_empty_q"), self.inside("is_past_q")
-        is_refused = self.inside("is_refused_q")
+        is_empty, is_refused, shorter = (self.inside(name) for name in ("is_empty_q", "is_refused_q", "shorter_q"))
         is_far = (size >= (1 << low_bits) + 2) | (bus_base >= 2 << low_bits)
         is_looked_at = is_judging | is_committing
         self.lemma(m, "one more is added in one clock", self.inside("is_judging_q") == is_judging)
-        self.lemma(m, "two words are taken off", self.inside("shorter_q") == (size - 2)[:low_bits], given=is_looked_at)
+        self.lemma(m, "two words are taken off", shorter == (size - 2)[:low_bits], given=is_looked_at)
         self.lemma(m, "no room is known", is_empty == (size < 2), given=is_looked_at & ~is_refused)
-        self.lemma(m, "what is crooked is known", is_refused == (account.is_flawed | is_far), given=is_judging)
-        self.lemma(
-            m, "what is past the end, too", (is_refused | is_past) == account.is_refused_so_far, given=is_committing
-        )
+        self.lemma(m, "what is crooked is known", is_refused == (account.is_flawed | is_far), given=is_looked_at)
+        for name, start in (("carries_q", write.base), ("bus_carries_q", write.bus_base)):
+            carry = (start[3 : 3 + low_bits] + shorter + 1)[low_bits]
+            self.lemma(m, "what lies beyond is, too", self.inside(name) == carry, given=is_committing)
 
 
 def table(config: EngineConfig, old: str = "", new: str = "") -> Contract:
@@ -238,7 +237,7 @@ PROOFS = [
     proof(
         "windows-on-a-wide-bus",
         replace(ONE_LIST, address_width=WIDE),
-        ("past-memory", JUDGES, "(carries & is_base_last & ~is_empty_q) | is_bus_far", "is_bus_far"),
+        ("past-memory", JUDGES, "(carries_q & is_base_last & ~is_empty_q) | is_bus_far", "is_bus_far"),
     ),
     proof(
         "windows-with-contexts",
@@ -252,8 +251,8 @@ PROOFS = [
         (
             "adds-the-page-of-now",
             TRANSLATES,
-            "m.d.sync += low_q.eq(page[:half] + offset[:half])",
-            "m.d.comb += low_q.eq(page[:half] + offset[:half])",
+            "m.d.sync += low_q.eq(page[:low] + offset[:low])",
+            "m.d.comb += low_q.eq(page[:low] + offset[:low])",
         ),
     ),
     proof(
@@ -274,10 +273,10 @@ PROOFS = [
         (
             "forgets-the-carry-of-a-page",
             TRANSLATES,
-            "Cat(carry, offset[half:])",
-            "Cat(Const(0, 1), offset[half:])",
+            "Cat(carry, offset[low:])",
+            "Cat(Const(0, 1), offset[low:])",
         ),
-        ("past-memory", JUDGES, "(carries & is_base_last & ~is_empty_q) | is_bus_far", "is_bus_far"),
+        ("past-memory", JUDGES, "(carries_q & is_base_last & ~is_empty_q) | is_bus_far", "is_bus_far"),
         ("takes-at-once", ANSWERS_ONCE, 'm.next = "JUDGE"', 'm.next = "COMMIT"'),
     ),
 ]
