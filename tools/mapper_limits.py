@@ -13,6 +13,7 @@ as none, which is how the mapper sees it. Each mapping takes seconds, and there 
 import argparse
 import json
 import re
+import shutil
 import sys
 import tempfile
 from collections import defaultdict
@@ -23,7 +24,7 @@ from typing import Any
 from saoffload.boards.tools import TOOLS, BuildError
 
 READ = """
-read_rtlil {source}
+read_rtlil top.il
 setattr -unset init a:uninitialised
 synth_ecp5 -nowidelut -run begin:map_luts -top top
 techmap -map +/lattice/latches_map.v
@@ -54,7 +55,8 @@ class Design:
 
     def __init__(self, source: Path, folder: Path):
         self._folder = folder
-        self._run(READ.format(source=source.resolve()))
+        shutil.copyfile(source, folder / "top.il")
+        self._run(READ)
         self._lines = (folder / "mapped.il").read_text().splitlines()
         self._registers: dict[Bit, list[tuple[int, str]]] = {}
         inputs: list[tuple[int, str]] = []
@@ -76,8 +78,7 @@ class Design:
                 lines[number] = f"    connect \\{port} 1'0"
         (self._folder / "cut.il").write_text("\n".join(lines) + "\n")
         self._run(MAP)
-        modules = json.loads((self._folder / "cut.json").read_text())["modules"]
-        return _deep(max(modules.values(), key=lambda module: len(module["cells"])), levels)
+        return _deep(json.loads((self._folder / "cut.json").read_text())["modules"]["top"], levels)
 
     def _run(self, script: str) -> None:
         (self._folder / "script.ys").write_text(script)
