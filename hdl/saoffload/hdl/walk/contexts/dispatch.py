@@ -14,8 +14,8 @@ class Dispatch(wiring.Component):
     """Gives each command a free context, in turn.
 
     A free context whose AXI ID is still busy lost it: its read timed out and has not been answered. It gets a command
-    only while all IDs are lost, as known 3 clocks later, and then that command will not read. A context of which something is still to be judged
-    gets none before that is over: it would be taken for the head of the new command.
+    only while all IDs are lost, as known 3 clocks later, and then that command will not read. A context of which
+    something is still to be judged gets none before that is over: it would be taken for the head of the new command.
 
     Parameters
     ----------
