@@ -12,6 +12,8 @@ from tests.formal.sizes import MANY
 from saoffload.hdl.walk.contexts.decision import Decision
 
 CONFIG = replace(MANY, windows=1)
+COME = 4
+"""Clocks for which a node has come when an address that is taken is certainly the one behind it."""
 REST = 4
 """Clocks from the end of a context's walk to its next start, at least."""
 
@@ -24,6 +26,7 @@ WAITS = "who walks is to be judged first, or waits for the node that it has aske
 SINGLE = "decisions about one context are three clocks apart, as is the first from the start"
 NOT_LOST = "whoever begins, whose node has come, or who has waited too long, is going to be judged"
 DECIDED = "what is judged of them is decided"
+FRESH = "a node that is decided late is decided with an address that was taken when it had come"
 QUIET = "of a walk that has ended, and of which no address is wanted, none is wanted any more"
 
 
@@ -125,11 +128,28 @@ class DecisionContract(Spec):
         is_put_off = self.inside("was_put_off_q") & (dut.context == context)
         is_on_its_way = wants | is_picked | self._waits_for_judge() | is_coming | is_item | is_put_off
         has_expired = active & of(self.inside("is_expired_q"))
-        self.promise(m, NOT_LOST, is_on_its_way, given=first | has_come | has_expired)
+        self.promise(m, NOT_LOST, is_on_its_way, given=first | has_expired)
+        late_picks = self._late_picks(wants | is_picked | settles)
+        self.promise(m, NOT_LOST, late_picks | is_coming | self._has_unpicked, given=has_come)
+        had_come, knew = Signal(), Signal()
+        # A node that is decided with its last word has come for three clocks by then.
+        come_for = Signal(range(COME + 1))
+        with m.If(~has_come | settles):
+            m.d.sync += come_for.eq(0)
+        with m.Elif(come_for != COME):
+            m.d.sync += come_for.eq(come_for + 1)
+        takes = dut.picked_is_taken & (dut.picked_context == context)
+        with m.If(takes):
+            m.d.sync += [
+                had_come.eq(has_come & ~settles),
+                knew.eq((first | (come_for == COME)) & ~settles),
+            ]
+        with m.Elif(settles):
+            m.d.sync += [had_come.eq(0), knew.eq(0)]
+        self.promise(m, FRESH, ago(self, m, had_come, 2), given=visits & self._picks[2] & ~first)
         is_judged = self.is_judged & (dut.context == context)
         is_due = is_judged & ~self._was_lane[3] & ~was_buffer
-        could = ago(self, m, first | (has_come & self.before(m, has_come & ~is_coming)), 2)
-        self.promise(m, DECIDED, settles | (since < 3), given=is_due & could & active)
+        self.promise(m, DECIDED, settles | (since < 3), given=is_due & ago(self, m, knew, 2) & active)
         self.promise(m, DECIDED, settles, given=is_judged & was_buffer & ~self._buffer_failed)
         wanted = of(dut.is_wanted)
         was_quiet = self.before(m, ~active & ~starts & (rest != 0) & ~wanted)
@@ -148,6 +168,13 @@ class DecisionContract(Spec):
         self.lemma(m, "who awaits walks", active, given=awaited | has_come)
         self.lemma(m, "a node is awaited or has come", awaited ^ has_come, given=active & ~first)
         is_late = of(self.inside("is_late_q"))
+        self.lemma(m, "who is late is picked for it", late_picks, given=is_late)
+        kept_is_mine = self._is_kept()
+        kept_was_late = self.inside("kept_was_late_q")
+        self.lemma(m, "whose address is kept is known", self.inside("kept_q") == context, given=kept_is_mine)
+        self.lemma(m, "who has come for long is late", is_late, given=has_come & (come_for == COME))
+        self.lemma(m, "what is kept of him is known", first | kept_was_late, given=kept_is_mine & knew)
+        self.lemma(m, "it is late until it is decided", is_late & had_come, given=kept_is_mine & kept_was_late)
         self.lemma(m, "who is late has its node", has_come, given=is_late | (is_coming & active))
         self.lemma(m, "who has its node is late", is_late | is_coming | is_item, given=has_come)
         self.lemma(m, "who expires waits", of(dut.is_waiting), given=of(self.inside("is_expired_q")))
@@ -207,7 +234,17 @@ class DecisionContract(Spec):
         self._picks = [
             item & ~self._was_lane[clock] & ~self._was_buffer[clock] for clock, item in enumerate(items, start=1)
         ]
+        self._has_unpicked = Cat(items[clock] & ~self._picks[clock] for clock in range(3)).any()
         return Value.cast(Cat(items).any())
+
+    def _late_picks(self, others: Value) -> Value:
+        """Whether the context's address is on its way, or will be, such that its late node is decided with it."""
+        is_kept = self._is_kept() & self.inside("kept_was_late_q")
+        return others | is_kept | (self._picks[1] & self.inside("was_late_q"))
+
+    def _is_kept(self) -> Value:
+        """Whether the context's address was taken last, and is not weighed yet."""
+        return (self._is_full & (self._kept == self.context)) | self._picks[0]
 
     def _had(self, m: Module, condition: Value) -> Signal:
         had = Signal()
@@ -302,9 +339,10 @@ PROOFS = [
                 decision,
                 "decides-nothing-late",
                 DECIDED,
-                "(is_first | is_late | is_expired | is_called_off)",
+                "(is_first | (is_late & was_late_q) | is_expired | is_called_off)",
                 "(is_first | is_expired | is_called_off)",
             ),
+            broken(decision, "decides-with-an-old-address", FRESH, "(is_late & was_late_q)", "is_late"),
             broken(
                 decision,
                 "expires-when-ended",

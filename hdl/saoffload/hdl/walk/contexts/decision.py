@@ -19,8 +19,9 @@ class Decision(wiring.Component):
     A context is *first* until its head is decided; then it *waits* for a node, until that is decided together with the
     address behind it: so the node that is visited and what its ``Next`` means are one decision. Usually that happens as
     the last word comes, with the ``Next`` that came the word before. If it cannot, the context is *late*: it is picked
-    again later, with the ``Next`` as it was kept. A wait that expired is decided in the same way, and so is an abort of
-    a context whose read has not left the ring.
+    again later, with the ``Next`` as it was kept; an address that was taken before is dropped. A wait that expired is
+    picked, too, once more if a word of it comes at that moment, and so is an abort of a context whose read has not left
+    the ring.
 
     A decision takes three clocks: in the first what is known of the context is looked up by its number, in the second
     it is weighed with what came in that clock, in the third it is decided. An address whose context is decided
@@ -197,6 +198,15 @@ class Decision(wiring.Component):
             picks.is_taken.eq(self.picked_is_taken),
             self.is_wanted.eq(picks.is_wanted),
         ]
+        # Of the address that was taken last: its context was late, and has not been decided since. Only then it is the
+        # one behind its node.
+        kept_was_late_q = Signal()
+        kept_q = Signal.like(picks.context)
+        with m.If(self.picked_is_taken):
+            is_decided = self.do_settle & (self.context == picks.context)
+            m.d.sync += [kept_q.eq(picks.context), kept_was_late_q.eq(of(is_late_q, picks.context) & ~is_decided)]
+        with m.Elif(self.do_settle & (self.context == kept_q)):
+            m.d.sync += kept_was_late_q.eq(0)
 
         # Clock 1 of the judge: what is known of the context. A word that was offered as it came lies in the lane now;
         # the node may be over with it, or with the word behind it, a clock later. An abort is known as it is marked.
@@ -213,6 +223,7 @@ class Decision(wiring.Component):
             Signal(name=name) for name in ("has_header_q", "header_is_bad_q", "became_over_q")
         )
         is_late_now = Signal()
+        was_late_q = Signal()
         # Its first value, which means nothing, keeps it apart from a register of the read master with the same content:
         # the two are far from each other.
         late_context_q = Signal.like(self.word_context, init=1)
@@ -230,6 +241,7 @@ class Decision(wiring.Component):
             is_delete.eq(of(self.deletes_by_register, looked_at)),
             is_waiting_q.eq(of(self.is_waiting, looked_at)),
             is_late.eq(of(is_late_q, looked_at)),
+            was_late_q.eq(kept_was_late_q),
             has_expired_q.eq(of(is_expired_q, looked_at)),
             is_stopping_q.eq(of(self.is_aborted, looked_at)),
             # A context that is decided meanwhile is not decided again.
@@ -281,11 +293,11 @@ class Decision(wiring.Component):
         )
         is_from_buffer = self.is_from_buffer
         by_pick = ~lane_is_weighed_q & ~is_from_buffer
-        pick_is_due = ~became_over_q & (is_first | is_late | is_expired | is_called_off)
+        pick_is_due = ~became_over_q & (is_first | (is_late & was_late_q) | is_expired | is_called_off)
         by_itself = Mux(lane_is_weighed_q, is_waiting_q, pick_is_due)
         may_be_due = Mux(is_from_buffer, ~self.buffer_failed, by_itself)
-        # A word is decided if the node is whole with it. A pick is put off if any word of its context comes: whether
-        # the node is over with it, and so late, is known late in this clock.
+        # A word is decided if the node is whole with it. A pick is put off if any word of its context comes, and made
+        # anew: whether the node is over with it, and so late, is known late in this clock.
         is_certain = is_from_buffer | (lane_is_weighed_q & was_over_q)
         has_word_mine = self.has_word & is_word_mine & ~is_certain
         is_whole = is_certain | (has_word_mine & self.is_end)

@@ -58,7 +58,7 @@ class Judge(wiring.Component):
     is_right : Out
         Clock 2: nothing that the judge knows speaks against reading it, but for ``is_allowed``.
     is_null, is_misaligned, is_met, is_too_long : Out
-        ``is_met``: it is the address saved last.
+        Clock 3. ``is_met``: it is the address saved last.
     do_settle : ``In(1)``
         Clock 3, strobe: the context's numbers go on. With ``do_ask`` the node at the address is asked for: it is the
         context's node, is saved if its number is a power of two, and will be one more.  With ``do_move`` the address
