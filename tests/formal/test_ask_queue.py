@@ -153,7 +153,9 @@ class AsksContract(Spec):
         self.lemma(m, "and a first", ~is_second, given=is_early)
         self.lemma(m, "who has a second part waits", is_pending, given=is_second)
         leaving, leaves = dut.leaving_context, self.inside("is_leaving_q")
+        leaver = self.inside("leavers_q").bit_select(context, 1)
         is_mine = leaves & (leaving == context)
+        self.lemma(m, "it is known of each", leaver == is_mine)
         is_there = (wants_first | wants_second) & is_pending
         self.lemma(m, "who leaves was there", is_there | ~waits, given=is_mine)
         is_held = self.inside("is_held_q")
@@ -206,7 +208,13 @@ PROOFS = [
                 "found.behind, found.before)",
                 "found.behind, 3)",
             ),
-            broken(asks, "takes-a-line-late", ONE_LINE, "with m.If(self.lines.valid):", "with m.If(self.reads.ready):"),
+            broken(
+                asks,
+                "takes-a-line-late",
+                ONE_LINE,
+                "can_hold_line & self.lines.valid)",
+                "can_hold_line & self.reads.ready)",
+            ),
             broken(
                 asks,
                 "withdraws-an-offer",

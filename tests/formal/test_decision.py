@@ -12,6 +12,8 @@ from tests.formal.sizes import MANY
 from saoffload.hdl.walk.contexts.decision import Decision
 
 CONFIG = replace(MANY, windows=1)
+COME = 4
+"""Clocks for which a node has come when an address that is taken is certainly the one behind it."""
 REST = 4
 """Clocks from the end of a context's walk to its next start, at least."""
 
@@ -22,8 +24,9 @@ VISITED = "a node is visited once, when all of its words have come and none has 
 ONE_END = "a walk that was started is decided until it ends, and ends once"
 WAITS = "who walks is to be judged first, or waits for the node that it has asked for"
 SINGLE = "decisions about one context are three clocks apart, as is the first from the start"
-NOT_LOST = "whoever begins, or whose node has come, is going to be judged"
+NOT_LOST = "whoever begins, whose node has come, or who has waited too long, is going to be judged"
 DECIDED = "what is judged of them is decided"
+FRESH = "a node that is decided late is decided with an address that was taken when it had come"
 QUIET = "of a walk that has ended, and of which no address is wanted, none is wanted any more"
 
 
@@ -90,15 +93,17 @@ class DecisionContract(Spec):
         gave_up = Signal(3)
         m.d.sync += gave_up.eq(Cat(ends & awaited, gave_up))
         happens = dut.is_over | dut.is_part_over | dut.word_failed | dut.lane_has_next
-        self.assume(m, ((awaited & ~promised) | gave_up.any()) & ~of(dut.pending), given=happens & words)
-        self.assume(m, dut.is_over & ~dut.is_part_over, given=dut.is_end_over)
-        self.assume(m, dut.is_end_over | dut.word_failed | failed, given=is_over)
+        self.assume(m, dut.has_word, given=happens)
+        self.assume(m, ((awaited & ~promised) | gave_up.any()) & ~of(dut.pending), given=dut.has_word & words)
+        is_end_over = dut.has_word & dut.is_end
+        self.assume(m, dut.is_over & ~dut.is_part_over, given=is_end_over)
+        self.assume(m, is_end_over | dut.word_failed | failed, given=is_over)
         self.assume(m, of(dut.failed) == failed)
         self.assume(m, awaited & ~promised & of(dut.is_waiting), given=of(dut.pending))
         leaves = dut.is_leaving & (dut.leaving_context == context)
         self.assume(m, of(dut.pending) & ~of(dut.is_aborted), given=leaves)
 
-        self.promise(m, ALLOWED, dut.is_allowed & dut.is_right & self.is_judged, given=dut.do_ask)
+        self.promise(m, ALLOWED, dut.is_allowed & self.before(m, dut.is_right) & self.is_judged, given=dut.do_ask)
         self.promise(m, ALLOWED, ~self.before(m, of(dut.busy_ids)), given=asks)
         self.promise(m, ALLOWED, dut.do_ask == (dut.do_settle & dut.goes_on))
         self.promise(m, ALLOWED, dut.do_end == (dut.do_settle & ~dut.goes_on))
@@ -120,12 +125,31 @@ class DecisionContract(Spec):
         is_coming = self.inside("is_late_now") & (self.inside("late_context_q") == context)
         wants = of(self.inside("picks", "wants_judge_q"))
         is_picked = dut.has_picked & (dut.picked_context == context)
-        is_on_its_way = wants | is_picked | self._waits_for_judge() | is_coming | is_item
-        self.promise(m, NOT_LOST, is_on_its_way, given=first | has_come)
+        is_put_off = self.inside("was_put_off_q") & (dut.context == context)
+        is_on_its_way = wants | is_picked | self._waits_for_judge() | is_coming | is_item | is_put_off
+        has_expired = active & of(self.inside("is_expired_q"))
+        self.promise(m, NOT_LOST, is_on_its_way, given=first | has_expired)
+        late_picks = self._late_picks(wants | is_picked | settles)
+        self.promise(m, NOT_LOST, late_picks | is_coming | self._has_unpicked, given=has_come)
+        had_come, knew = Signal(), Signal()
+        # A node that is decided with its last word has come for three clocks by then.
+        come_for = Signal(range(COME + 1))
+        with m.If(~has_come | settles):
+            m.d.sync += come_for.eq(0)
+        with m.Elif(come_for != COME):
+            m.d.sync += come_for.eq(come_for + 1)
+        takes = dut.picked_is_taken & (dut.picked_context == context)
+        with m.If(takes):
+            m.d.sync += [
+                had_come.eq(has_come & ~settles),
+                knew.eq((first | (come_for == COME)) & ~settles),
+            ]
+        with m.Elif(settles):
+            m.d.sync += [had_come.eq(0), knew.eq(0)]
+        self.promise(m, FRESH, ago(self, m, had_come, 2), given=visits & self._picks[2] & ~first)
         is_judged = self.is_judged & (dut.context == context)
         is_due = is_judged & ~self._was_lane[3] & ~was_buffer
-        could = ago(self, m, first | (has_come & self.before(m, has_come & ~is_coming)), 2)
-        self.promise(m, DECIDED, settles | (since < 3), given=is_due & could & active)
+        self.promise(m, DECIDED, settles | (since < 3), given=is_due & ago(self, m, knew, 2) & active)
         self.promise(m, DECIDED, settles, given=is_judged & was_buffer & ~self._buffer_failed)
         wanted = of(dut.is_wanted)
         was_quiet = self.before(m, ~active & ~starts & (rest != 0) & ~wanted)
@@ -144,6 +168,13 @@ class DecisionContract(Spec):
         self.lemma(m, "who awaits walks", active, given=awaited | has_come)
         self.lemma(m, "a node is awaited or has come", awaited ^ has_come, given=active & ~first)
         is_late = of(self.inside("is_late_q"))
+        self.lemma(m, "who is late is picked for it", late_picks, given=is_late)
+        kept_is_mine = self._is_kept()
+        kept_was_late = self.inside("kept_was_late_q")
+        self.lemma(m, "whose address is kept is known", self.inside("kept_q") == context, given=kept_is_mine)
+        self.lemma(m, "who has come for long is late", is_late, given=has_come & (come_for == COME))
+        self.lemma(m, "what is kept of him is known", first | kept_was_late, given=kept_is_mine & knew)
+        self.lemma(m, "it is late until it is decided", is_late & had_come, given=kept_is_mine & kept_was_late)
         self.lemma(m, "who is late has its node", has_come, given=is_late | (is_coming & active))
         self.lemma(m, "who has its node is late", is_late | is_coming | is_item, given=has_come)
         self.lemma(m, "who expires waits", of(dut.is_waiting), given=of(self.inside("is_expired_q")))
@@ -152,6 +183,10 @@ class DecisionContract(Spec):
         self.lemma(m, "who was promised awaits", awaited, given=promised)
         self.lemma(m, "and does not expire", ~of(self.inside("is_expired_q")), given=promised)
         was_settled = self.before(m, settles)
+        self.lemma(m, "a decision ends the wait", ~of(self.inside("is_expired_q")), given=was_settled)
+        knows = self._picks[1] & self.inside("has_expired_q")
+        is_picked_for_it = wants | is_picked | self._waits_for_judge() | self._picks[0] | knows | settles | is_put_off
+        self.lemma(m, "who has expired is picked", is_picked_for_it, given=has_expired & ~has_come)
         is_known = of(dut.is_promised) | ~promised
         self.lemma(m, "a promise is known", is_known | was_settled)
 
@@ -192,9 +227,24 @@ class DecisionContract(Spec):
         self.assume(m, dut.weighed_context == self.before(m, dut.looked_at))
         self.assume(m, dut.context == self.before(m, dut.weighed_context))
         is_wrong = dut.is_null | dut.is_misaligned | dut.is_met | dut.is_too_long
-        self.assume(m, dut.is_right == ~is_wrong)
+        self.assume(m, self.before(m, dut.is_right) == ~is_wrong)
         steps = ((is_looking, dut.looked_at), (dut.is_weighed, dut.weighed_context), (self.is_judged, dut.context))
-        return Value.cast(Cat(there & (whose == self.context) for there, whose in steps).any())
+        items = [there & (whose == self.context) for there, whose in steps]
+        # Which of them were picked, and did not come with a word.
+        self._picks = [
+            item & ~self._was_lane[clock] & ~self._was_buffer[clock] for clock, item in enumerate(items, start=1)
+        ]
+        self._has_unpicked = Cat(items[clock] & ~self._picks[clock] for clock in range(3)).any()
+        return Value.cast(Cat(items).any())
+
+    def _late_picks(self, others: Value) -> Value:
+        """Whether the context's address is on its way, or will be, such that its late node is decided with it."""
+        is_kept = self._is_kept() & self.inside("kept_was_late_q")
+        return others | is_kept | (self._picks[1] & self.inside("was_late_q"))
+
+    def _is_kept(self) -> Value:
+        """Whether the context's address was taken last, and is not weighed yet."""
+        return (self._is_full & (self._kept == self.context)) | self._picks[0]
 
     def _had(self, m: Module, condition: Value) -> Signal:
         had = Signal()
@@ -226,15 +276,15 @@ PROOFS = [
                 decision,
                 "asks-outside",
                 ALLOWED,
-                "may_go_on_q & self.is_right & self.is_allowed",
-                "may_go_on_q & self.is_right",
+                "may_go_on_q & is_right_q & self.is_allowed",
+                "may_go_on_q & is_right_q",
             ),
             broken(
                 decision,
                 "asks-with-a-busy-id",
                 ALLOWED,
-                "~is_aborted & ~of(self.busy_ids, weighed) & ~is_stopped",
-                "~is_aborted & ~is_stopped",
+                "(~is_first & fails_now) & ~bit_of(self.busy_ids[:each], weighed)",
+                "(~is_first & fails_now)",
             ),
             broken(
                 decision,
@@ -247,15 +297,15 @@ PROOFS = [
                 decision,
                 "asks-before-the-node-is-there",
                 AWAITED,
-                "(by_word & is_whole)",
-                "(by_word & is_waiting_q)",
+                "(has_word_mine & self.is_end)",
+                "is_word_mine",
             ),
             broken(
                 decision,
                 "visits-what-failed",
                 VISITED,
-                "is_aborted | has_failed | (by_pick & is_expired) | is_bad",
-                "is_aborted | (by_pick & is_expired) | is_bad",
+                "failed_before | (by_pick & is_expired)",
+                "by_pick & is_expired",
             ),
             broken(
                 decision,
@@ -268,23 +318,31 @@ PROOFS = [
                 decision,
                 "ends-again",
                 ONE_END,
-                "is_whole = is_waiting_q & (",
-                "is_whole = (",
+                "is_waiting_q, pick_is_due",
+                "1, pick_is_due",
             ),
             broken(
                 decision,
                 "loses-the-late",
                 NOT_LOST,
-                "is_called_off_in_turn | expires[number] | is_late_here | starts",
-                "is_called_off_in_turn | expires[number] | starts",
+                "is_late_here | is_put_off | starts",
+                "is_put_off | starts",
+            ),
+            broken(
+                decision,
+                "loses-what-it-put-off",
+                NOT_LOST,
+                "is_late_here | is_put_off | starts",
+                "is_late_here | starts",
             ),
             broken(
                 decision,
                 "decides-nothing-late",
                 DECIDED,
-                "(is_first | is_late | is_expired | is_called_off)",
+                "(is_first | (is_late & was_late_q) | is_expired | is_called_off)",
                 "(is_first | is_expired | is_called_off)",
             ),
+            broken(decision, "decides-with-an-old-address", FRESH, "(is_late & was_late_q)", "is_late"),
             broken(
                 decision,
                 "expires-when-ended",

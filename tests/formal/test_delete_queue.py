@@ -112,7 +112,6 @@ class DeletesContract(Spec):
         self.assume(m, ~(answered_q | was_answered), given=~has_started)
         shown = has_started & (dut.shown_context == watched)
         self.promise(m, COUNTS, (dut.shown_answered == answered) & (dut.shown_deleted == deleted), given=shown)
-        is_fresh = self.inside("is_fresh_q").bit_select(watched, 1)
         is_uncounted = self.inside("is_uncounted_q").bit_select(watched, 1)
         counts = self.word("counts", "memory", address=watched)
         kept = Mux(is_uncounted, 0, counts)
@@ -123,8 +122,12 @@ class DeletesContract(Spec):
         counted = self.inside("counted_q") & (self.inside("counted_context_q") == watched)
         self.lemma(m, "whose it is was kept", counted == answered_q)
         self.lemma(m, "what it found was kept", self.inside("counts_found_q") == found_q, given=counted)
-        self.lemma(m, "the first is known", self.inside("is_first_q") == is_uncounted, given=counted & has_started)
-        self.lemma(m, "it is fresh until then", is_fresh == (is_uncounted & ~counted), given=has_started)
+        is_again = self.inside("is_again_q")
+        self.lemma(m, "who is answered again is known", is_again == counted, given=mine)
+        is_first = self.inside("is_first_q")
+        self.lemma(m, "the first is known", is_first == is_uncounted, given=counted & has_started)
+        before = Mux(is_first, 0, self.inside("before_q"))
+        self.lemma(m, "what was counted is known", before == Cat(answered, deleted), given=counted & has_started)
 
 
 def deletes(old: str = "", new: str = "") -> DeletesContract:
@@ -154,8 +157,8 @@ PROOFS = [
                 deletes,
                 "counts-from-before",
                 COUNTS,
-                "before.eq(Mux(is_first_q, 0, memory.read_data[0]))",
-                "before.eq(memory.read_data[0])",
+                "Mux(is_first_q, 1, before_q.answered + 1)",
+                "before_q.answered + 1",
             ),
             broken(deletes, "says-room-too-long", HAS_ROOM, "<= depth - 2 * self._config.contexts - 2", "<= depth - 1"),
         ),

@@ -189,7 +189,6 @@ PROOFS = [
         reach_depth=34,
         broken_depth=30,
         is_nightly=True,
-        is_cross_checked=False,
         broken=(
             broken(
                 once,

@@ -52,7 +52,7 @@ class JudgeContract(Spec):
         is_due = dut.is_judged & is_active & (since_start == SETTLES) & (since_settle == SETTLES - 1)
         self.assume(m, is_due, given=settles)
         self.assume(m, dut.do_ask == (dut.do_settle & dut.goes_on))
-        self.assume(m, dut.is_right & dut.is_allowed, given=dut.goes_on & dut.do_settle)
+        self.assume(m, self.before(m, dut.is_right) & dut.is_allowed, given=dut.goes_on & dut.do_settle)
         weighs = dut.is_weighed & (dut.weighed_context == context)
         self.assume(m, dut.is_first == self.before(m, is_first), given=weighs)
         self.assume(m, dut.is_delete == self.before(m, is_delete), given=weighs)
@@ -60,7 +60,7 @@ class JudgeContract(Spec):
         self.promise(m, BUDGET, asked < most, given=asks)
         is_x64 = Value.cast(dut.abi) == Abi.X64.value
         is_aligned = (dut.address != 0) & (dut.address[:2] == 0) & ~(is_x64 & dut.address[2])
-        self.promise(m, RIGHT, is_aligned, given=dut.is_judged & dut.is_right)
+        self.promise(m, RIGHT, is_aligned, given=dut.is_judged & self.before(m, dut.is_right))
         self.promise(m, RIGHT, ~is_delete, given=asks)
         is_shown = (dut.shown_context == context) & is_active & ~is_first
         self.promise(m, COUNTED, dut.shown_ordinal == asked, given=is_shown)

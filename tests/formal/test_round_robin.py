@@ -61,14 +61,15 @@ class Contract(Spec):
         for number in range(WIDTH):
             self.lemma(m, "the registers know who is behind", is_behind[number] == ((start != 0) & (start <= number)))
         self.lemma(m, "the place is on the ring", start < WIDTH)
-        self.promise(m, MARKS_IT, dut.mark == dut.marks.bit_select(dut.index, 1), given=dut.is_any)
+        marks = self.before(m, dut.marks)
+        self.promise(m, MARKS_IT, dut.mark == marks.bit_select(dut.index, 1), given=dut.is_any)
         for name, found in (("first", requests), ("later", requests & is_behind)):
             for group, low in enumerate(range(0, WIDTH, GROUP)):
-                self._tell_group(m, f"{name}_{group}", found[low : low + GROUP])
+                self._tell_group(m, f"{name}_{group}", found[low : low + GROUP], marks[low : low + GROUP])
         # As many others as lie between can have come since the watched one began to ask.
         self.lemma(m, "who came lies between", others + of_watched < WIDTH)
 
-    def _tell_group(self, m: Module, name: str, requests: Value) -> None:
+    def _tell_group(self, m: Module, name: str, requests: Value, marks: Value) -> None:
         """What the registers know of a group is the first of its requests, of the clock before."""
         is_any, index = self.inside(f"{name}_is_any_q"), self.inside(f"{name}_index_q")
         about = f"the registers know of group {name}"
@@ -76,6 +77,7 @@ class Contract(Spec):
         for number in range(len(requests)):
             is_first = requests[number] & ~requests[:number].any()
             self.lemma(m, about, index == number, given=is_first)
+            self.lemma(m, about, self.inside(f"{name}_mark_q") == marks[number], given=is_first)
 
 
 def arbiter(old: str = "", new: str = "") -> Contract:

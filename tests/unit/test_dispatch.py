@@ -20,6 +20,8 @@ CONTEXTS = 3
 CONFIG = EngineConfig(name="test", bundles=4, keys=4, contexts=CONTEXTS, id_width=2)
 PATIENCE = 12
 """Clocks in which a command that can start does."""
+KNOWN_LATE = 3
+"""Clocks after which it is known that an ID is not lost any more."""
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -63,13 +65,36 @@ def test_nothing_is_left_of_the_command_before(seed: int) -> None:
     simulate(dut, main, deadline=200_000)
 
 
+@pytest.mark.parametrize("clocks", range(KNOWN_LATE, 12))
+@pytest.mark.parametrize("back", range(CONTEXTS))
+def test_no_lost_context_starts_once_an_id_is_back(back: int, clocks: int) -> None:
+    """A context that was found while all were lost does not wait for a command as the only choice."""
+    dut = Dispatch(CONFIG)
+    started = []
+
+    async def main(ctx: Any) -> None:
+        ctx.set(dut.busy_ids, (1 << CONTEXTS) - 1)
+        await ctx.tick().repeat(PATIENCE)
+        ctx.set(dut.busy_ids, ((1 << CONTEXTS) - 1) & ~(1 << back))
+        await ctx.tick().repeat(clocks)
+        ctx.set(dut.commands.valid, 1)
+        for _ in range(PATIENCE):
+            await ctx.tick()
+            if ctx.get(dut.do_start):
+                started.append(ctx.get(dut.context))
+                break
+
+    simulate(dut, main, deadline=100)
+    assert started == [back]
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_an_address_that_waits_is_not_taken_for_a_head(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a walker that asks for every address once more as it is decided, and lets what it asks for wait long: what is
     rare there is the rule here.
     """
     print(f"seed {seed}")
-    once, twice = "| is_late_here | starts", "| is_late_here | starts | (self.do_settle & (context == number))"
+    once, twice = "is_put_off | starts", "is_put_off | starts | (self.do_settle & (context == number))"
     patch(monkeypatch, Decision, "elaborate", once, twice)
     patch(monkeypatch, Offers, "elaborate", "has_one_q & is_free & ~self.lane_offers | is_urgent_q", "is_urgent_q")
     random = Random(seed)

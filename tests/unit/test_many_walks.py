@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.many_walks_bench import WINDOW, Bed, Ran, contexts, lists_in_one_window
 from tests.unit.streams import STALL_PATTERNS, receive, seeds, send
-from tests.unit.walk_bench import Fault, Memory
+from tests.unit.walk_bench import X64, X86, Fault, Memory
 from tests.unit.walk_in_python import Command, Outcome, lay_list, walk_in_python
 
 from saoffload.hdl.layouts import Opcode, Status
@@ -377,3 +377,34 @@ def test_deletes_by_register_among_walks() -> None:
     bed.run(submit, collect)
     bed.check()
     assert [bed.ran[tag].result["deleted"] for tag in range(2, 8)] == [1, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("abi", "crossing", "latency"),
+    [(X64, 0x2_0FF8, latency) for latency in range(19, 25)] + [(X86, 0x2_0FFC, latency) for latency in range(21, 27)],
+)
+def test_a_node_that_comes_as_its_time_is_up(abi: Any, crossing: int, latency: int) -> None:
+    """Its second part comes when the wait for it has expired and is being decided: the walk goes on behind it, or ends
+    there. The address by which the node was found is not taken for the one behind it.
+    """
+    memory = Memory()
+    bed = Bed(contexts(2), memory=memory, live=set(), latency=latency)
+    addresses = [0x2_0000, crossing, 0x2_2000, 0x2_2040]
+    command = Command(head=lay_list(memory, addresses, abi), abi=abi, windows=(WINDOW,))
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(bed.dut.timeout, 20)
+        await bed.set_windows(ctx, [WINDOW])
+        await bed.submit(ctx, 1, command, walk_in_python(command, memory, set()))
+        await bed.collect(ctx, 1)
+        while bed.reads.busy_ids:
+            await ctx.tick()
+
+    bed.run(bench)
+    ran = bed.ran[1]
+    visited = [address for address, _ in ran.nodes]
+    assert visited == addresses[: len(visited)]
+    status = Status.OK if visited == addresses else Status.TIMEOUT
+    fault_address = [*addresses, 0][len(visited)]
+    result = ran.result
+    assert (result["status"], result["visited"], result["fault_address"]) == (status, len(visited), fault_address)

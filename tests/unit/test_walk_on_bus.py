@@ -67,3 +67,36 @@ def test_period_on_axi(latency: int, config: EngineConfig, more: int) -> None:
 
     simulate(walk, bench, background=[answer, table.run], deadline=5000)
     assert {after - before for before, after in pairwise(address_clocks)} == {latency + more}
+
+
+@pytest.mark.parametrize("released", range(36, 45))
+def test_a_read_that_leaves_as_its_time_is_up_is_abandoned(released: int) -> None:
+    """Two walks ask on a bus that takes nothing until both have given up, or nearly: every read that is taken after
+    all is lost, and counted.
+    """
+    walk = BusWalk(SHARED)
+    axi, table = walk.axi, DeletePort(walk, set())
+    taken = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(walk.timeout, 12)
+        await send(ctx, walk.window_writes, {"index": 0, "base": 0x2_0000, "size": 0x4000, "bus_base": 0x2_0000})
+        assert not (await receive(ctx, walk.window_write_answers))["refused"]
+        ctx.set(walk.results.ready, 1)
+        clock = sent = ended = 0
+        while ended < 2 or clock < released + 12:
+            ctx.set(axi.arready, clock >= released)
+            ctx.set(walk.commands.valid, sent < 2)
+            head = 0x2_0000 + 64 * sent
+            ctx.set(walk.commands.payload, {"opcode": Opcode.WALK, "abi": 0, "tag": sent, "head": head, "budget": 0})
+            commands, results = walk.commands, walk.results
+            _, _, is_read, is_sent, has_ended, read_id = await ctx.tick().sample(
+                axi.arvalid & axi.arready, commands.valid & commands.ready, results.valid, axi.arid
+            )
+            taken.extend([read_id] if is_read else [])
+            sent += is_sent
+            ended += has_ended
+            clock += 1
+        assert ctx.get(walk.lost_id_count) == len(taken)
+
+    simulate(walk, bench, background=[table.run], deadline=2000)

@@ -15,6 +15,8 @@ WORD_BITS = LIST_ADDRESS_BITS - 3
 PAGE_BITS = 12
 SUM_PARTS = 2
 """Of the sums whose carries are noted."""
+LOW_EIGHTHS = 5
+"""Of a sum in two clocks: what is chosen from it afterwards is deeper than what it is chosen from."""
 
 
 class WindowCheckSignature(wiring.Signature):
@@ -65,7 +67,8 @@ class WindowTable(wiring.Component):
     check : ``In(WindowCheckSignature)``
 
     A check takes 1 clock, one per clock. A write is taken 2 clocks after its first offer and answered in the next;
-    checks asked in the clock of its answer or later know of it. The next write is looked at after the answer.
+    checks asked in the clock of its answer or later know of it. With contexts ``bus_address`` means nothing if a write
+    is committed in the clock of its check. The next write is looked at after the answer.
     """
 
     writes: stream.Interface
@@ -113,9 +116,11 @@ class WindowTable(wiring.Component):
         is_x86 = check.abi == Abi.X86
 
         # Below 2**32 - 12 as an x86 node must start: in the low 32 bits, and not in their last word.
-        beyond = [check.address[3:32].all(), *(check.address[low : low + 8].any() for low in range(32, 64, 8))]
+        last = [check.address[3:17].all(), check.address[17:32].all()]
+        beyond = [check.address[low : low + 8].any() for low in range(32, 64, 8)]
         is_in_abi = ~Cat(
-            self._noted(m, f"is_beyond_{number}_q", is_x86 & part) for number, part in enumerate(beyond)
+            Cat(self._noted(m, f"is_last_{number}_q", is_x86 & part) for number, part in enumerate(last)).all(),
+            *(self._noted(m, f"is_beyond_{number}_q", is_x86 & part) for number, part in enumerate(beyond)),
         ).any()
 
         bus_pages, holds = [], []
@@ -145,20 +150,20 @@ class WindowTable(wiring.Component):
         ]
 
     def _bus_page(self, m: Module, number: int, page: Value, offset: Value) -> Value:
-        """The page on the bus of the page of the clock before. With contexts, its upper half is added up a clock later
-        than its lower half.
+        """The page on the bus of the page of the clock before. With contexts, its upper part is added up a clock later
+        than its lower part.
         """
-        half = len(page) // 2
-        if self._config.is_serial or not half:
+        low = len(page) * LOW_EIGHTHS // 8
+        if self._config.is_serial or not low:
             bus_page_q = Signal(len(page), name=f"bus_page_{number}_q")
             m.d.sync += bus_page_q.eq(page + offset)
             return bus_page_q
-        low_q = Signal(half + 1, name=f"bus_page_{number}_low_q")
-        high_q = self._noted(m, f"bus_page_{number}_high_q", page[half:])
-        m.d.sync += low_q.eq(page[:half] + offset[:half])
-        carry = low_q[half]
-        high = (Cat(Const(1, 1), high_q) + Cat(carry, offset[half:]))[1:]
-        return Value.cast(Cat(low_q[:half], high[: len(high_q)]))
+        low_q = Signal(low + 1, name=f"bus_page_{number}_low_q")
+        high_q = self._noted(m, f"bus_page_{number}_high_q", page[low:])
+        m.d.sync += low_q.eq(page[:low] + offset[:low])
+        carry = low_q[low]
+        high = (Cat(Const(1, 1), high_q) + Cat(carry, offset[low:]))[1:]
+        return Value.cast(Cat(low_q[:low], high[: len(high_q)]))
 
     def _is_inside(self, m: Module, number: int, word: Value, is_x86: Value, window: data.View) -> Value:
         """Whether ``word`` lies from the window's first to its last word for a node of this ABI."""
@@ -215,7 +220,8 @@ class WindowTable(wiring.Component):
         low, high = slice(0, self._low_bits), slice(self._low_bits, WORD_BITS)
 
         # A size is used less 2 words: what a node needs at least. So it always fits, and no window below that is on.
-        is_empty_q, is_past_q = Signal(name="is_empty_q"), Signal(name="is_past_q")
+        is_empty_q = Signal()
+        carries_q, bus_carries_q = Signal(name="carries_q"), Signal(name="bus_carries_q")
         shorter_q = Signal(self._low_bits)
         shorter = size[low] - 2
         is_below_2 = shorter[self._low_bits]
@@ -227,15 +233,16 @@ class WindowTable(wiring.Component):
         bus_carries = (Cat(Const(1, 1), bus_base[low]) + Cat(Const(1, 1), shorter_q))[self._low_bits + 1]
 
         # Upper bits of a size or a bus base are 0, or they are 1 in the few cases in which the end still is in reach.
-        is_size_large, is_bus_far = Const(0, 1), bus_carries & ~is_empty_q
+        is_size_large, is_bus_far = Const(0, 1), bus_carries_q & ~is_empty_q
         is_far_off, is_base_last = Const(0, 1), Const(1, 1)
         is_small = is_below_2
         if self._low_bits < WORD_BITS:
             is_small = is_below_2 & ~size[self._low_bits]
             is_size_large = size[self._low_bits] & ~is_below_2
             is_far_off = (size[high][1:] | bus_base[high][1:]).any()
-            is_bus_far = Mux(bus_base[self._low_bits], ~is_empty_q | bus_carries, is_bus_far)
+            is_bus_far = Mux(bus_base[self._low_bits], ~is_empty_q | bus_carries_q, is_bus_far)
             is_base_last = base[high].all()
+        is_past = (carries_q & is_base_last & ~is_empty_q) | is_bus_far
 
         is_refused_q = Signal()
         is_answering_q = Signal()
@@ -268,14 +275,15 @@ class WindowTable(wiring.Component):
             with m.State("JUDGE"):
                 m.d.sync += [
                     is_judging_q.eq(0),
-                    is_past_q.eq((carries & is_base_last & ~is_empty_q) | is_bus_far),
+                    carries_q.eq(carries),
+                    bus_carries_q.eq(bus_carries),
                     is_refused_q.eq(is_refused_q | self.is_locked),
                 ]
                 m.next = "COMMIT"
             with m.State("COMMIT"):
                 m.d.comb += self.writes.ready.eq(1)
-                m.d.sync += [is_refused_q.eq(is_refused_q | is_past_q | self.is_locked), is_answering_q.eq(1)]
-                with m.If(~is_refused_q & ~is_past_q & ~self.is_locked):
+                m.d.sync += [is_refused_q.eq(is_refused_q | is_past | self.is_locked), is_answering_q.eq(1)]
+                with m.If(~is_refused_q & ~is_past & ~self.is_locked):
                     window = windows_q[write.index]
                     m.d.sync += [
                         window.is_on.eq(~is_empty_q),

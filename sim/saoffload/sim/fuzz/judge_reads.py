@@ -10,6 +10,8 @@ from .records import Record
 
 PAGE = 4096
 MOST_BEATS_OF_A_NODE = 3
+KNOWN_LATE = 4
+"""Clocks after its answer in which a command may still begin as if an ID were lost: 1 in the read master, and 3."""
 
 
 class ReadJudge:
@@ -68,9 +70,9 @@ class ReadJudge:
         self._beats[context].clear()
 
     def had_none_left(self, since: int) -> bool:
-        """Whether, since then, there was a clock in which every ID was lost."""
+        """Whether, since then, there was a clock in which every ID was lost, as far as the engine could know."""
         self._note_none_left()
-        return self.none_left_at >= since
+        return self.none_left_at >= since - KNOWN_LATE
 
     def has_not_read(self, context: int, job: Job) -> bool:
         """Whether the walk in this context did not read its next node, be it that this cannot be known: then, whether

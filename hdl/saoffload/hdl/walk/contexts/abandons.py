@@ -9,7 +9,7 @@ from saoffload.hdl.config import EngineConfig
 
 
 class Abandons(wiring.Component):
-    """Abandons the read of a walk that timed out, if it has left for the bus and is not over by then.
+    """Abandons the read of a walk that timed out, if it has left for the bus, or leaves, and is not over by then.
 
     Parameters
     ----------
@@ -55,17 +55,18 @@ class Abandons(wiring.Component):
         has_left_q = Signal()
         is_leaving_q = Signal()
         context_q = Signal.like(self.context)
+        was_leaving_q = Signal()
         was_abandoned_q = Signal(each)
         m.d.sync += [
             did_time_out_q.eq(self.do_time_out),
             has_left_q.eq(~Value.cast(self.pending.bit_select(self.context, 1))),
             is_leaving_q.eq(self.is_leaving & (self.leaving_context == self.context)),
             context_q.eq(self.context),
-            was_abandoned_q.eq(
-                Cat(did_time_out_q & (has_left_q | is_leaving_q) & (context_q == number) for number in range(each))
-            ),
+            was_leaving_q.eq(did_time_out_q & is_leaving_q),
+            was_abandoned_q.eq(Cat(did_time_out_q & has_left_q & (context_q == number) for number in range(each))),
             self.may_abandon.eq(did_time_out_q),
             self.abandons.payload.id.eq(context_q),
         ]
-        m.d.comb += self.abandons.valid.eq((was_abandoned_q & self.busy_ids[:each]).any())
+        # What has just left cannot be over, and its ID is not busy yet.
+        m.d.comb += self.abandons.valid.eq(was_leaving_q | (was_abandoned_q & self.busy_ids[:each]).any())
         return m

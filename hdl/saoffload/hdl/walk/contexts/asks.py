@@ -117,7 +117,8 @@ class AskQueue(wiring.Component):
         is_leaving_q = Signal()
         leaving_q = self.leaving_context
         has_one_q = turn.is_any
-        leaves = Cat(is_leaving_q & (leaving_q == number) for number in range(config.contexts))
+        # Of each context: it is the one.
+        leavers_q = Signal(config.contexts)
         do_take = Signal()
         can_be_fast = Signal()
         m.d.comb += [
@@ -134,7 +135,7 @@ class AskQueue(wiring.Component):
             turn.taken.eq(leaving_q),
             can_be_fast.eq(~is_held_q & ~is_leaving_q & ~has_one_q & self.may_ask),
             is_fast.eq(self.do_ask & ~self.may_be_parked & can_be_fast),
-            self.is_leaving.eq(is_leaving_q & (self.is_waiting & ~self.is_aborted).bit_select(leaving_q, 1)),
+            self.is_leaving.eq((leavers_q & self.is_waiting & ~self.is_aborted).any()),
         ]
         m.d.sync += is_leaving_q.eq(do_take)
         # Whether the read of a context is that of a second part, and that of the one that leaves.
@@ -143,6 +144,7 @@ class AskQueue(wiring.Component):
         m.d.comb += turn.marks.eq(seconds_q)
         with m.If(~is_leaving_q):
             m.d.sync += [leaving_q.eq(turn.index), is_second_q.eq(turn.mark)]
+        m.d.sync += leavers_q.eq(Cat(do_take & (turn.index == number) for number in range(config.contexts)))
 
         # What is held waits for nothing that is late, but for whether it is valid.
         found = places.read_data[0]
@@ -159,15 +161,13 @@ class AskQueue(wiring.Component):
                 ),
                 held_q.beat_count.eq(Mux(is_second_q, found.behind, found.before)),
             ]
-        with m.Elif(self.can_ask & ~is_held_q):
-            m.d.sync += held_q.eq(asked)
+        with m.Elif(~is_held_q):
+            m.d.sync += held_q.eq(Mux(self.can_ask, asked, self.lines.payload) if config.line_buffers else asked)
         if config.line_buffers:
             can_hold_line = ~is_held_q & ~is_leaving_q & ~self.can_ask & ~has_one_q
             m.d.comb += self.lines.ready.eq(can_hold_line)
-            with m.If(can_hold_line):
-                m.d.sync += held_q.eq(self.lines.payload)
-                with m.If(self.lines.valid):
-                    m.d.sync += is_held_q.eq(1)
+            with m.If(can_hold_line & self.lines.valid):
+                m.d.sync += is_held_q.eq(1)
 
         # Who must wait is told a clock later.
         does_wait_q = Signal()
@@ -180,7 +180,7 @@ class AskQueue(wiring.Component):
         ]
         does_wait = does_wait_q & ~was_parked_q
         for number in range(config.contexts):
-            with m.If(leaves[number] & ~(self.is_aborted[number] & self.is_waiting[number])):
+            with m.If(leavers_q[number] & ~(self.is_aborted[number] & self.is_waiting[number])):
                 m.d.sync += [self.pending[number].eq(0), seconds_q[number].eq(0)]
             with m.If(
                 (does_wait & (asked_context_q == number))

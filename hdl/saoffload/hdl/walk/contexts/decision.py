@@ -9,6 +9,7 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi, Status
 
 from .abandons import Abandons
+from .lookup import bit_of
 from .picks import Picks
 
 
@@ -18,8 +19,9 @@ class Decision(wiring.Component):
     A context is *first* until its head is decided; then it *waits* for a node, until that is decided together with the
     address behind it: so the node that is visited and what its ``Next`` means are one decision. Usually that happens as
     the last word comes, with the ``Next`` that came the word before. If it cannot, the context is *late*: it is picked
-    again later, with the ``Next`` as it was kept. A wait that expired is decided in the same way, and so is an abort of
-    a context whose read has not left the ring.
+    again later, with the ``Next`` as it was kept; an address that was taken before is dropped. A wait that expired is
+    picked, too, once more if a word of it comes at that moment, and so is an abort of a context whose read has not left
+    the ring.
 
     A decision takes three clocks: in the first what is known of the context is looked up by its number, in the second
     it is weighed with what came in that clock, in the third it is decided. An address whose context is decided
@@ -57,11 +59,13 @@ class Decision(wiring.Component):
         Clock 2 of the judge, and what it needs of that context, as it was in clock 1.
     arriving_context : In
         A clock before ``word_context``.
-    word_context, is_over, is_end_over, is_part_over, word_failed, failed, has_header, header_context, header_is_bad,
-    is_bad : In
+    word_context, has_word, is_over, is_end, is_part_over, word_failed, failed, is_bad : In
+    has_header, header_context, header_is_bad : In
         See :class:`.Lane`.
-    context, is_null, is_misaligned, is_allowed, is_met, is_too_long, is_right : In
-        See :class:`.Judge`: three clocks after the address was offered.
+    is_right : In
+        See :class:`.Judge`: two clocks after the address was offered.
+    context, is_null, is_misaligned, is_allowed, is_met, is_too_long : In
+        And three clocks after it.
     busy_ids : In
         No read is asked for with the ID of a read that is not over.
     pending, is_leaving, leaving_context : In
@@ -129,8 +133,9 @@ class Decision(wiring.Component):
                 "is_delete": Out(1),
                 "arriving_context": In(context),
                 "word_context": In(context),
+                "has_word": In(1),
                 "is_over": In(1),
-                "is_end_over": In(1),
+                "is_end": In(1),
                 "is_part_over": In(1),
                 "word_failed": In(1),
                 "has_header": In(1),
@@ -193,6 +198,15 @@ class Decision(wiring.Component):
             picks.is_taken.eq(self.picked_is_taken),
             self.is_wanted.eq(picks.is_wanted),
         ]
+        # Of the address that was taken last: its context was late, and has not been decided since. Only then it is the
+        # one behind its node.
+        kept_was_late_q = Signal()
+        kept_q = Signal.like(picks.context)
+        with m.If(self.picked_is_taken):
+            is_decided = self.do_settle & (self.context == picks.context)
+            m.d.sync += [kept_q.eq(picks.context), kept_was_late_q.eq(of(is_late_q, picks.context) & ~is_decided)]
+        with m.Elif(self.do_settle & (self.context == kept_q)):
+            m.d.sync += kept_was_late_q.eq(0)
 
         # Clock 1 of the judge: what is known of the context. A word that was offered as it came lies in the lane now;
         # the node may be over with it, or with the word behind it, a clock later. An abort is known as it is marked.
@@ -200,23 +214,16 @@ class Decision(wiring.Component):
         is_from_lane_q, lane_is_weighed_q, was_over_q = (
             Signal(name=name) for name in ("is_from_lane_q", "lane_is_weighed_q", "was_over_q")
         )
-        is_waiting_q, is_late, has_expired_q, is_stopping_q, is_marked_q, is_called_off_q, fails_q, was_bad_q = (
+        is_waiting_q, is_late, has_expired_q, is_stopping_q, is_marked_q, is_called_off_q = (
             Signal(name=name)
-            for name in (
-                "is_waiting_q",
-                "is_late",
-                "has_expired_q",
-                "is_stopping_q",
-                "is_marked_q",
-                "is_called_off_q",
-                "fails_q",
-                "was_bad_q",
-            )
+            for name in ("is_waiting_q", "is_late", "has_expired_q", "is_stopping_q", "is_marked_q", "is_called_off_q")
         )
+        fails_q, word_fails_q, was_bad_q = (Signal(name=name) for name in ("fails_q", "word_fails_q", "was_bad_q"))
         has_header_q, header_is_bad_q, became_over_q = (
             Signal(name=name) for name in ("has_header_q", "header_is_bad_q", "became_over_q")
         )
         is_late_now = Signal()
+        was_late_q = Signal()
         # Its first value, which means nothing, keeps it apart from a register of the read master with the same content:
         # the two are far from each other.
         late_context_q = Signal.like(self.word_context, init=1)
@@ -229,18 +236,20 @@ class Decision(wiring.Component):
         m.d.sync += [
             is_from_lane_q.eq(self.lane_is_taken),
             lane_is_weighed_q.eq(is_from_lane),
-            was_over_q.eq(is_from_lane & self.is_end_over),
+            was_over_q.eq(is_from_lane & self.has_word & self.is_end),
             is_first.eq(of(is_first_q, looked_at)),
             is_delete.eq(of(self.deletes_by_register, looked_at)),
             is_waiting_q.eq(of(self.is_waiting, looked_at)),
             is_late.eq(of(is_late_q, looked_at)),
+            was_late_q.eq(kept_was_late_q),
             has_expired_q.eq(of(is_expired_q, looked_at)),
             is_stopping_q.eq(of(self.is_aborted, looked_at)),
             # A context that is decided meanwhile is not decided again.
             is_marked_q.eq(of(self.may_mark, looked_at)),
             calls_off_q.eq(self.pending & self.is_aborted),
             is_called_off_q.eq(of(calls_off_q, looked_at)),
-            fails_q.eq(of(self.failed, looked_at) | (self.word_failed & is_word_looked_at)),
+            fails_q.eq(of(self.failed, looked_at)),
+            word_fails_q.eq(self.word_failed & is_word_looked_at),
             was_bad_q.eq(of(self.is_bad, looked_at)),
             word_was_looked_at_q.eq(is_word_looked_at),
             is_word_mine.eq(self.arriving_context == looked_at),
@@ -251,68 +260,81 @@ class Decision(wiring.Component):
 
         # Clock 2 of the judge.
         is_aborted = is_stopping_q | is_marked_q
-        is_whole = is_waiting_q & (was_over_q | (self.is_end_over & is_word_mine))
         is_expired = has_expired_q & ~is_late
-        is_over_now = became_over_q | (self.is_over & is_word_mine)
         is_called_off = is_called_off_q & is_waiting_q
 
         # Clock 3: the decision. It may ask for the node if nothing speaks against it; the bits that were set for a
-        # decision before this one are gone with it. Much waits for whether it is due, and for whether the walk may go
-        # on: both are registers.
+        # decision before this one are gone with it. What much waits for are registers: whether it is due, and whether
+        # the walk may go on but for its window.
         context = self.context
-        is_due_q, may_go_on_q, is_stopped_q, was_first_q, was_deleting_q, was_aborted_q, has_failed_q, was_expired_q = (
+        is_due_q, may_go_on_q, is_right_q, is_stopped_q, word_stops_q, was_first_q, was_deleting_q, was_aborted_q = (
             Signal(name=name)
             for name in (
                 "is_due_q",
                 "may_go_on_q",
+                "is_right_q",
                 "is_stopped_q",
+                "word_stops_q",
                 "was_first_q",
                 "was_deleting_q",
                 "was_aborted_q",
-                "has_failed_q",
-                "was_expired_q",
             )
         )
-        is_node_bad_q, does_fail_q, was_overtaken_q = (
-            Signal(name=name) for name in ("is_node_bad_q", "does_fail_q", "was_overtaken_q")
+        has_failed_q, was_expired_q, is_node_bad_q, does_fail_q, was_overtaken_q, was_put_off_q = (
+            Signal(name=name)
+            for name in (
+                "has_failed_q",
+                "was_expired_q",
+                "is_node_bad_q",
+                "does_fail_q",
+                "was_overtaken_q",
+                "was_put_off_q",
+            )
         )
-        is_due = self.is_weighed & ~was_overtaken_q & ~(self.do_settle & (context == weighed))
-        by_word = lane_is_weighed_q & ~self.is_from_buffer
-        by_pick = ~lane_is_weighed_q & ~self.is_from_buffer
-        has_failed = (fails_q | (self.word_failed & is_word_mine)) & (~self.is_from_buffer)
+        is_from_buffer = self.is_from_buffer
+        by_pick = ~lane_is_weighed_q & ~is_from_buffer
+        pick_is_due = ~became_over_q & (is_first | (is_late & was_late_q) | is_expired | is_called_off)
+        by_itself = Mux(lane_is_weighed_q, is_waiting_q, pick_is_due)
+        may_be_due = Mux(is_from_buffer, ~self.buffer_failed, by_itself)
+        # A word is decided if the node is whole with it. A pick is put off if any word of its context comes, and made
+        # anew: whether the node is over with it, and so late, is known late in this clock.
+        is_certain = is_from_buffer | (lane_is_weighed_q & was_over_q)
+        has_word_mine = self.has_word & is_word_mine & ~is_certain
+        is_whole = is_certain | (has_word_mine & self.is_end)
+        is_open = self.is_weighed & ~was_overtaken_q & ~(self.do_settle & (context == weighed)) & may_be_due
+
+        failed_before = (fails_q | word_fails_q) & ~is_from_buffer
+        fails_now = self.word_failed & is_word_mine & ~is_from_buffer
         has_header_now = self.has_header & word_was_looked_at_q
         word_is_bad = Mux(has_header_now, self.header_is_bad, Mux(has_header_q, header_is_bad_q, was_bad_q))
-        is_bad = Mux(self.is_from_buffer, self.buffer_is_bad, word_is_bad)
-        is_stopped = Mux(is_first, is_aborted & is_delete, is_aborted | has_failed | (by_pick & is_expired) | is_bad)
+        bad = Cat(~is_from_buffer & word_is_bad, is_from_buffer & self.buffer_is_bad)
+        spoils = Cat(bad, failed_before | (by_pick & is_expired)) & (~is_first).replicate(3)
         m.d.sync += [
-            is_due_q.eq(
-                is_due
-                & (
-                    (self.is_from_buffer & ~self.buffer_failed)
-                    | (by_word & is_whole)
-                    | (by_pick & ~is_over_now & (is_first | is_late | is_expired | is_called_off))
-                )
-            ),
-            may_go_on_q.eq(~is_aborted & ~of(self.busy_ids, weighed) & ~is_stopped),
-            is_stopped_q.eq(is_stopped),
+            is_due_q.eq(is_open & Mux(is_certain | lane_is_weighed_q, is_whole, ~has_word_mine)),
+            was_put_off_q.eq(is_open & by_pick & has_word_mine),
+            may_go_on_q.eq(~is_aborted & ~(~is_first & fails_now) & ~bit_of(self.busy_ids[:each], weighed)),
+            is_right_q.eq(self.is_right & ~spoils.any()),
+            is_stopped_q.eq(Cat(spoils, is_aborted & (~is_first | is_delete)).any()),
+            word_stops_q.eq(~is_first & fails_now),
             was_first_q.eq(is_first),
             was_deleting_q.eq(is_delete),
             was_aborted_q.eq(is_aborted),
-            has_failed_q.eq(has_failed),
+            has_failed_q.eq(failed_before | fails_now),
             was_expired_q.eq(by_pick & is_expired),
-            is_node_bad_q.eq(is_bad),
-            does_fail_q.eq(self.is_weighed & self.is_from_buffer & self.buffer_failed),
+            is_node_bad_q.eq(bad.any()),
+            does_fail_q.eq(self.is_weighed & is_from_buffer & self.buffer_failed),
             was_overtaken_q.eq(self.do_settle & (context == self.looked_at)),
         ]
+        was_stopped = is_stopped_q | word_stops_q
         has_node = ~was_first_q | was_deleting_q
         m.d.comb += [
-            self.goes_on.eq(may_go_on_q & self.is_right & self.is_allowed),
+            self.goes_on.eq(may_go_on_q & is_right_q & self.is_allowed),
             self.do_settle.eq(is_due_q),
             self.do_ask.eq(is_due_q & self.goes_on),
             self.do_end.eq(is_due_q & ~self.goes_on),
-            self.do_visit.eq(is_due_q & has_node & ~is_stopped_q),
-            self.do_move.eq(~is_stopped_q),
-            self.is_short.eq(has_node & is_stopped_q),
+            self.do_visit.eq(is_due_q & has_node & ~was_stopped),
+            self.do_move.eq(~was_stopped),
+            self.is_short.eq(has_node & was_stopped),
             self.is_deleting.eq(was_deleting_q),
             self.is_deciding_first.eq(was_first_q),
             # A node out of a buffer is read once more by demand if a word of it failed.
@@ -348,7 +370,9 @@ class Decision(wiring.Component):
             Signal(name=name)
             for name in ("was_waiting_q", "was_settled_q", "was_over_now_q", "was_part_over_q", "was_decided_q")
         )
-        is_decided_with_it = self.is_end_over & (is_from_lane | (lane_is_weighed_q & self.is_weighed & is_word_mine))
+        is_decided_with_it = (
+            self.has_word & self.is_end & (is_from_lane | (lane_is_weighed_q & self.is_weighed & is_word_mine))
+        )
         m.d.sync += [
             was_waiting_q.eq(of(self.is_waiting, self.word_context)),
             was_settled_q.eq(self.do_settle & (context == self.word_context)),
@@ -409,8 +433,11 @@ class Decision(wiring.Component):
         for number in range(each):
             is_called_off_in_turn = (in_turn == number) & calls_off_q[number]
             is_late_here = is_late_now & (late_context_q == number)
+            is_put_off = was_put_off_q & (context == number)
             starts = self.do_start & (self.start_context == number)
-            m.d.comb += picks.do_want[number].eq(is_called_off_in_turn | expires[number] | is_late_here | starts)
+            m.d.comb += picks.do_want[number].eq(
+                is_called_off_in_turn | expires[number] | is_late_here | is_put_off | starts
+            )
             with m.If(is_late_here):
                 m.d.sync += is_late_q[number].eq(1)
             with m.If(self.do_wake & (self.wake_context == number)):

@@ -70,17 +70,19 @@ class Deletes(wiring.Component):
 
         counts = data.StructLayout({"answered": COUNT_BITS, "deleted": COUNT_BITS})
         m.submodules.counts = memory = LutMemory(shape=counts, depth=contexts, readers=2)
-        # Nothing was answered to this context, nothing was counted: the one a clock before the other.
-        is_fresh_q, is_uncounted_q = (Signal(contexts, name=name) for name in ("is_fresh_q", "is_uncounted_q"))
-        # Whose answer it is was read from the queue a clock before; whether it is the first is looked up; it counts.
+        # Nothing was counted of this context.
+        is_uncounted_q = Signal(contexts)
+        # Whose answer it is was read from the queue a clock before; its counts are read, or what is counted in that
+        # clock is taken for them; it counts.
         answered_q, counted_q, found_q, counts_found_q = (
             Signal(name=name) for name in ("answered_q", "counted_q", "found_q", "counts_found_q")
         )
         context_q, counted_context_q = (
             Signal.like(self.context, name=name) for name in ("context_q", "counted_context_q")
         )
-        is_first_q = Signal()
-        before = Signal(counts)
+        before_q = Signal(counts)
+        after = Signal(counts)
+        is_again_q, is_first_q = Signal(name="is_again_q"), Signal(name="is_first_q")
         m.d.sync += [
             answered_q.eq(self.delete_answers.valid),
             found_q.eq(self.delete_answers.payload.found),
@@ -88,15 +90,17 @@ class Deletes(wiring.Component):
             counted_q.eq(answered_q),
             counts_found_q.eq(found_q),
             counted_context_q.eq(context_q),
-            is_first_q.eq(is_fresh_q.bit_select(context_q, 1)),
+            is_again_q.eq(answered_q & (context_q == self.answered_context)),
+            is_first_q.eq(is_uncounted_q.bit_select(context_q, 1) & ~is_again_q),
+            before_q.eq(Mux(is_again_q, after, memory.read_data[0])),
         ]
         m.d.comb += [
-            memory.read_addresses[0].eq(counted_context_q),
-            before.eq(Mux(is_first_q, 0, memory.read_data[0])),
+            memory.read_addresses[0].eq(context_q),
+            after.answered.eq(Mux(is_first_q, 1, before_q.answered + 1)),
+            after.deleted.eq(Mux(is_first_q, counts_found_q, before_q.deleted + counts_found_q)),
             memory.do_write.eq(counted_q),
             memory.write_address.eq(counted_context_q),
-            memory.write_data.answered.eq(before.answered + 1),
-            memory.write_data.deleted.eq(before.deleted + counts_found_q),
+            memory.write_data.eq(after),
             memory.read_addresses[1].eq(self.shown_context),
         ]
         is_shown_fresh = is_uncounted_q.bit_select(self.shown_context, 1)
@@ -105,15 +109,10 @@ class Deletes(wiring.Component):
             self.shown_answered.eq(Mux(is_shown_fresh, 0, shown.answered)),
             self.shown_deleted.eq(Mux(is_shown_fresh, 0, shown.deleted)),
         ]
-        with m.If(answered_q):
-            m.d.sync += is_fresh_q.bit_select(context_q, 1).eq(0)
         with m.If(counted_q):
             m.d.sync += is_uncounted_q.bit_select(counted_context_q, 1).eq(0)
         with m.If(self.do_start):
-            m.d.sync += [
-                is_fresh_q.bit_select(self.start_context, 1).eq(1),
-                is_uncounted_q.bit_select(self.start_context, 1).eq(1),
-            ]
+            m.d.sync += is_uncounted_q.bit_select(self.start_context, 1).eq(1)
         return m
 
     def _add_queue(self, m: Module) -> None:

@@ -14,8 +14,8 @@ class Dispatch(wiring.Component):
     """Gives each command a free context, in turn.
 
     A free context whose AXI ID is still busy lost it: its read timed out and has not been answered. It gets a command
-    only when all IDs are lost, and then that command will not read. A context of which something is still to be judged
-    gets none before that is over: it would be taken for the head of the new command.
+    only while all IDs are lost, as known 3 clocks later, and then that command will not read. A context of which
+    something is still to be judged gets none before that is over: it would be taken for the head of the new command.
 
     Parameters
     ----------
@@ -66,25 +66,41 @@ class Dispatch(wiring.Component):
         is_lost_q = Signal(self._contexts)
         all_are_lost_q = Signal()
         has_context_q = Signal()
+        is_lost_context_q = Signal()
         # Who may start was found out two clocks before: not in the three clocks after a start.
         has_started_q = Signal(3)
         busy = self.busy_ids[: self._contexts]
         can_start_q = Signal(self._contexts)
         was_looked_for_q = Signal(self._contexts)
         may_start = ~was_looked_for_q & (~busy | all_are_lost_q.replicate(self._contexts))
-        m.d.sync += [was_looked_for_q.eq(self.is_looked_for), can_start_q.eq(self.is_free & may_start)]
+        was_busy_q = Signal(self._contexts)
+        m.d.sync += [
+            was_looked_for_q.eq(self.is_looked_for),
+            can_start_q.eq(self.is_free & may_start),
+            was_busy_q.eq(busy),
+        ]
         m.d.sync += has_started_q.eq(Cat(self.do_start, has_started_q))
         m.d.sync += [is_lost_q.eq(self.is_free & busy), all_are_lost_q.eq(is_lost_q.all())]
         m.d.comb += [
             turn.requests.eq(can_start_q),
+            turn.marks.eq(was_busy_q),
             turn.do_take.eq(self.do_start),
             turn.taken.eq(self.context),
             self.commands.ready.eq(self.do_start),
         ]
-        m.d.sync += self.do_start.eq(self.commands.valid & has_context_q & ~self.must_wait & ~self.do_start)
-        # Found once, it stays so until it is taken.
+        # Found once, it stays so until it is taken, or is lost and not the only choice any more.
+        is_dropped = is_lost_context_q & ~all_are_lost_q
+        m.d.sync += self.do_start.eq(
+            self.commands.valid & has_context_q & ~is_dropped & ~self.must_wait & ~self.do_start
+        )
+        with m.If(has_context_q & is_dropped):
+            m.d.sync += has_context_q.eq(0)
         with m.If(~has_context_q & ~has_started_q.any()):
-            m.d.sync += [self.context.eq(turn.index), has_context_q.eq(turn.is_any)]
+            m.d.sync += [
+                self.context.eq(turn.index),
+                is_lost_context_q.eq(turn.mark),
+                has_context_q.eq(turn.is_any),
+            ]
         with m.If(self.do_start):
             m.d.sync += [has_context_q.eq(0), self.is_free.bit_select(self.context, 1).eq(0)]
         with m.If(self.do_free):

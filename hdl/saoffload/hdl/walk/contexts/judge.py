@@ -56,9 +56,9 @@ class Judge(wiring.Component):
     first_count : Out
         How many words of the node lie before 4 KB: all of them, or fewer.
     is_right : Out
-        Nothing that the judge knows speaks against reading it, but for ``is_allowed``.
+        Clock 2: nothing that the judge knows speaks against reading it, but for ``is_allowed``.
     is_null, is_misaligned, is_met, is_too_long : Out
-        ``is_met``: it is the address saved last.
+        Clock 3. ``is_met``: it is the address saved last.
     do_settle : ``In(1)``
         Clock 3, strobe: the context's numbers go on. With ``do_ask`` the node at the address is asked for: it is the
         context's node, is saved if its number is a power of two, and will be one more.  With ``do_move`` the address
@@ -188,6 +188,7 @@ class Judge(wiring.Component):
         is_null = is_zero | self.is_delete
         is_met = is_saved & ~self.is_first
         is_too_long = is_spent & ~self.is_first
+        m.d.comb += self.is_right.eq(~(is_null | is_misaligned_q | is_met | is_too_long))
 
         # Clock 3.
         ordinal_q = Signal(COUNT_BITS)
@@ -209,7 +210,6 @@ class Judge(wiring.Component):
             self.is_misaligned.eq(is_misaligned_q),
             self.is_met.eq(is_met),
             self.is_too_long.eq(is_too_long),
-            self.is_right.eq(~(is_null | is_misaligned_q | is_met | is_too_long)),
             is_first_q.eq(self.is_first),
             is_delete_q.eq(self.is_delete),
             ordinal_q.eq(ordinal_2_q),

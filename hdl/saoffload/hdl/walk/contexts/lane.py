@@ -37,14 +37,17 @@ class Lane(wiring.Component):
     next_is_coming, next_context, next_abi : Out
         The word that arrives in this clock should hold the ``Next`` of that context's node. A guess, wrong for a word
         that is for nobody, and for nodes in two parts: ``has_next`` tells.
-    context : Out
-        A clock after the word's arrival: what follows is about it.
+    has_word, context : Out
+        A clock after the word's arrival: there is one, for this context. What follows is about it.
     has_next, next : Out
         It held this ``Next``.
     has_handle, handle : Out
         It held this handle.
-    is_over, is_end_over : Out
-        The node is over with it. ``is_end_over``: it is the last word of the node, so it would be over anyway.
+    is_over : Out
+        The node is over with it.
+    is_end : Out
+        Early, and whether there is a word or not: it is the last one of its read and of its node, which is over with it
+        whether it failed or not.
     is_part_over : Out
         The first part is over with it, and was good.
     word_failed : Out
@@ -76,13 +79,14 @@ class Lane(wiring.Component):
                 "next_is_coming": Out(1),
                 "next_context": Out(context),
                 "next_abi": Out(Abi),
+                "has_word": Out(1),
                 "context": Out(context),
                 "has_next": Out(1),
                 "next": Out(LIST_ADDRESS_BITS),
                 "has_handle": Out(1),
                 "handle": Out(WIDE_HANDLE_BITS),
                 "is_over": Out(1),
-                "is_end_over": Out(1),
+                "is_end": Out(1),
                 "is_part_over": Out(1),
                 "word_failed": Out(1),
                 "failed": Out(config.contexts),
@@ -141,7 +145,8 @@ class Lane(wiring.Component):
         ]
 
         # A clock later the number is known: as it was looked up, or that of the word before plus 1.
-        has_word = self.beats.valid & ~is_line(self._config, beat.id)
+        has_word = self.has_word
+        m.d.comb += has_word.eq(self.beats.valid & ~is_line(self._config, beat.id))
         kind_q = Signal(kind)
         low, high = beat.data[:32], beat.data[32:]
         next_low = self._low_of_next(m, low, high, found.next_is_first)
@@ -149,7 +154,7 @@ class Lane(wiring.Component):
         following_q = Signal(2)
         follows_q = Signal()
         position = Signal(2)
-        is_end = Signal()
+        is_last_word = Signal()
         holds_next = Signal()
         m.d.sync += [
             kind_q.eq(found),
@@ -163,7 +168,7 @@ class Lane(wiring.Component):
             positions.do_write.eq(has_word),
             positions.write_address.eq(self.context),
             positions.write_data.eq(position + 1),
-            is_end.eq(position == Mux(kind_q.is_x86, 1, 2)),
+            is_last_word.eq(position == Mux(kind_q.is_x86, 1, 2)),
             holds_next.eq(position == ~kind_q.next_is_first),
         ]
         with m.If(has_word):
@@ -178,11 +183,11 @@ class Lane(wiring.Component):
         m.d.comb += [
             self.has_next.eq(has_word & holds_next),
             self.next.eq(Cat(next_low, high & (~kind_q.is_x86).replicate(32))),
-            self.has_handle.eq(has_word & is_end),
+            self.has_handle.eq(has_word & is_last_word),
             self.handle.eq(handle_of(low, high, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
-            self.is_end_over.eq(has_word & beat.is_final & is_end),
-            self.is_over.eq(has_word & beat.is_final & (is_end | has_failed)),
-            self.is_part_over.eq(has_word & beat.is_final & ~is_end & ~has_failed),
+            self.is_end.eq(beat.is_final & is_last_word),
+            self.is_over.eq(has_word & beat.is_final & (is_last_word | has_failed)),
+            self.is_part_over.eq(has_word & beat.is_final & ~is_last_word & ~has_failed),
             self.word_failed.eq(has_word & beat.failed),
         ]
         with m.If(self.word_failed):

@@ -218,14 +218,14 @@ class LineReader(wiring.Component):
 
         failed_q = Signal()
         header = Mux(self.is_x86 & out_step.is_odd, high, low)
-        # Byte by byte, joined behind registers.
+        # Half by half, joined behind registers.
         wanted = Mux(self.is_x86, X86_HEADER, X64_HEADER)
-        is_bad_q = Signal(4)
+        is_bad_q = Signal(2)
         m.d.comb += self.is_bad.eq(is_bad_q.any())
         m.d.comb += self.failed.eq(failed_q | ((out_step.kind == Kind.HANDLE) & out.failed))
         m.d.sync += [
             failed_q.eq(out.failed | (failed_q & (out_step.kind == Kind.HEADER))),
-            is_bad_q.eq(Cat((header ^ wanted)[low : low + 8].any() for low in range(0, 32, 8))),
+            is_bad_q.eq(Cat((header ^ wanted)[low : low + 16].any() for low in range(0, 32, 16))),
             self.handle.eq(handle_of(low, high, is_x86=self.is_x86, is_odd=out_step.is_odd)),
         ]
         return m

@@ -160,7 +160,7 @@ class LineTags(wiring.Component):
         m.d.sync += is_last_place_q.eq(self.address[9 : 9 + place_bits] == lines - 1)
         behind_tag = Mux(is_last_place_q, before_q, held_behind.tag)
         is_first_held = _equal(m, "first", held.tag, tag_q)
-        is_second_held = _equal(m, "second", behind_tag, tag_q, is_needed=node.crosses)
+        is_second_held = _equal(m, "second", behind_tag, tag_q)
         is_first_valid_q, is_second_valid_q, is_second_right_q, is_window_right_q = (
             Signal(name=name)
             for name in ("is_first_valid_q", "is_second_valid_q", "is_second_right_q", "is_window_right_q")
@@ -170,11 +170,11 @@ class LineTags(wiring.Component):
             crosses_q.eq(node.crosses),
             is_first_valid_q.eq(is_valid_q.bit_select(node.first, 1)),
             is_second_valid_q.eq(is_valid_q.bit_select(node.behind, 1)),
-            is_second_right_q.eq(~node.crosses | (held.window == held_behind.window)),
+            is_second_right_q.eq(held.window == held_behind.window),
             is_window_right_q.eq(held.window == self.checked_window),
             self.is_whole.eq(node.is_whole),
         ]
-        is_second_here = (is_second_valid_q | ~crosses_q) & is_second_right_q & is_second_held
+        is_second_here = ~crosses_q | (is_second_valid_q & is_second_right_q & is_second_held)
         m.d.comb += self.is_here.eq(is_first_valid_q & is_window_right_q & is_first_held & is_second_here)
 
         # A node by its place.
@@ -242,15 +242,12 @@ class _Extent:
     is_dead: Value
 
 
-def _equal(m: Module, name: str, held: Value, wanted: Value, is_needed: Value | int = 1) -> Value:
-    """Whether two tags of the clock before were equal, or need not be: in parts before the registers, all of them
-    behind.
-    """
+def _equal(m: Module, name: str, held: Value, wanted: Value) -> Value:
+    """Whether two tags of the clock before were equal: in parts before the registers, all of them behind."""
     size = -(-len(wanted) // PARTS)
     same = ~(Value.cast(held) ^ wanted)
     parts_q = Signal(PARTS, name=f"{name}_parts_q")
-    parts = [same[low : low + size].all() for low in range(0, len(wanted), size)]
-    m.d.sync += parts_q.eq(Cat(part | ~Value.cast(is_needed)[0] for part in parts))
+    m.d.sync += parts_q.eq(Cat(same[low : low + size].all() for low in range(0, len(wanted), size)))
     return parts_q.all()
 
 

@@ -20,8 +20,8 @@ class RoundRobin(wiring.Component):
     Parameters: ``width``, the number of requests.
 
     Members: ``requests : In(width)``; ``index``, ``is_any : Out``, of the requests a clock before; ``do_take``,
-    ``taken : In``, a strobe: this one was served; ``marks : In(width)``, ``mark : Out``, the bit with the number
-    ``index``.
+    ``taken : In``, a strobe: this one was served; ``marks : In(width)``, ``mark : Out``, what the bit with the number
+    ``index`` was in the clock of the requests.
     """
 
     def __init__(self, *, width: int):
@@ -44,20 +44,19 @@ class RoundRobin(wiring.Component):
         is_behind = Signal(self._width)
         is_behind_q = Signal(self._width)
         is_left = Signal(self._width)
-        is_any_q = Signal()
         m.d.comb += [is_behind.eq(is_behind_q), is_left.eq(self.requests)]
         with m.If(self.do_take):
             m.d.comb += [
                 is_behind.eq(Cat(self.taken < number for number in range(self._width))),
                 is_left.eq(self.requests & Cat(self.taken != number for number in range(self._width))),
             ]
-        m.d.sync += [is_behind_q.eq(is_behind), is_any_q.eq(is_left.any())]
+        m.d.sync += is_behind_q.eq(is_behind)
 
         # What is taken is not behind itself.
         later = self._found(m, "later", self.requests & is_behind)
         first = self._found(m, "first", is_left)
         m.d.comb += [
-            self.is_any.eq(is_any_q),
+            self.is_any.eq(first.is_any),
             self.index.eq(Mux(later.is_any, later.index, first.index)),
             self.mark.eq(Mux(later.is_any, later.mark, first.mark)),
         ]
@@ -69,11 +68,11 @@ class RoundRobin(wiring.Component):
         for low in range(0, self._width, GROUP):
             members = range(low, min(low + GROUP, self._width))
             found = first_of(
-                [First(is_any=requests[number], index=Const(0, 0), mark=Const(0, 1)) for number in members]
+                [First(is_any=requests[number], index=Const(0, 0), mark=self.marks[number]) for number in members]
             )
             is_any_q = Signal(name=f"{name}_{low // GROUP}_is_any_q")
             index_q = Signal(len(found.index), name=f"{name}_{low // GROUP}_index_q")
-            m.d.sync += [is_any_q.eq(found.is_any), index_q.eq(found.index)]
-            mark = self.marks[low : low + len(members)].bit_select(index_q, 1)
-            groups.append(First(is_any=is_any_q, index=index_q, mark=mark))
+            mark_q = Signal(name=f"{name}_{low // GROUP}_mark_q")
+            m.d.sync += [is_any_q.eq(found.is_any), index_q.eq(found.index), mark_q.eq(found.mark)]
+            groups.append(First(is_any=is_any_q, index=index_q, mark=mark_q))
         return first_of(groups)

@@ -21,6 +21,8 @@ from .records import Records
 from .reporter import Reporter
 from .watch import Watch
 
+TAG_PART = 8
+"""Bits of a tag that are compared at once."""
 LOCK_PART = 16
 """Bits that may lock the windows, of which a register knows whether any is 1."""
 
@@ -142,14 +144,18 @@ class ContextWalk(WalkComponent):
         decision: Decision,
     ) -> None:
         command = self.commands.payload
-        # The tag of a command is compared in a clock of its own. Its head is judged later than that.
-        was_aborted_q = Signal()
+        # The tag of a command is compared in parts in a clock of its own. Its head is judged later than that.
+        has_started_q, was_aborted_q, is_any_meant_q = (
+            Signal(name=name) for name in ("has_started_q", "was_aborted_q", "is_any_meant_q")
+        )
+        same = ~(self.abort_tag ^ command.tag)
+        same_q = Signal(-(-len(same) // TAG_PART))
         start_q = Signal.like(dispatch.context)
         m.d.sync += [
-            was_aborted_q.eq(
-                dispatch.do_start
-                & (self.command_is_aborted | (self.do_abort & (self.abort_is_all | (self.abort_tag == command.tag))))
-            ),
+            has_started_q.eq(dispatch.do_start),
+            was_aborted_q.eq(self.command_is_aborted | (self.do_abort & self.abort_is_all)),
+            is_any_meant_q.eq(self.do_abort),
+            same_q.eq(Cat(same[low : low + TAG_PART].all() for low in range(0, len(same), TAG_PART))),
             start_q.eq(dispatch.context),
         ]
         m.d.comb += [
@@ -173,7 +179,7 @@ class ContextWalk(WalkComponent):
             decision.start_context.eq(dispatch.context),
             decision.start_abi.eq(command.abi),
             decision.start_is_delete.eq(command.opcode == Opcode.DELETE),
-            decision.start_was_aborted.eq(was_aborted_q),
+            decision.start_was_aborted.eq(has_started_q & (was_aborted_q | (is_any_meant_q & same_q.all()))),
             decision.started_context.eq(start_q),
         ]
 
@@ -207,8 +213,9 @@ class ContextWalk(WalkComponent):
             decision.picked_is_taken.eq(offers.picked_is_taken),
             decision.arriving_context.eq(lane.next_context),
             decision.word_context.eq(lane.context),
+            decision.has_word.eq(lane.has_word),
             decision.is_over.eq(lane.is_over),
-            decision.is_end_over.eq(lane.is_end_over),
+            decision.is_end.eq(lane.is_end),
             decision.is_part_over.eq(lane.is_part_over),
             decision.word_failed.eq(lane.word_failed),
             decision.failed.eq(lane.failed),
