@@ -266,8 +266,7 @@ class Control(wiring.Component):
         bank, completions = parts.bank, parts.completions
         connect(m, flipped(self.results), completions.walk_results)
         connect(m, parts.flush.results, completions.flush_results)
-        # A grace period that begins a clock later holds what it must.
-        m.d.sync += self.graces.valid.eq(completions.graces.valid & ~self.do_reset)
+        connect(m, completions.graces, flipped(self.graces))
         connect(m, flipped(self.grace_answers), completions.grace_answers)
         m.d.comb += [
             completions.word.eq(bank.address),
