@@ -169,6 +169,12 @@ class CommandContract(Spec):
         row = Signal(2)
         m.d.comb += row.eq(read_row + before_it)
         self.lemma(m, "rows are counted", ((write_row - read_row)[:2] == count) & (count <= SERIAL.command_depth))
+        fill = (self.dut.is_empty == (count == 0)) & (self.dut.is_full == (count == SERIAL.command_depth))
+        self.lemma(m, "whether there are any is known, and whether there is room", fill)
+        is_good = self.inside("is_known") & self.inside("is_complete")
+        is_flush = self.inside("is_flush")
+        self.lemma(m, "what may be submitted is known", self.inside("may_submit") == (is_good & ~is_flush))
+        self.lemma(m, "and what may flush", self.inside("may_begin_flush") == (is_good & is_flush))
         self.lemma(m, "it is among those that wait", before_it < count, given=is_waiting)
         for slot in range(2):
             waits = (slot ^ read_row[0]) < count
