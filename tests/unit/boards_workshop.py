@@ -30,6 +30,8 @@ if name == "nextpnr":
     clocks = {{"clk": {{"achieved": fmax, "constraint": plan.get("constraint", 12.0)}}}}
     pathlib.Path("report.json").write_text(json.dumps({{"fmax": clocks, "utilization": used}}))
     pathlib.Path("top.asc").write_text("seed " + seed)
+    if "--write" in arguments:
+        pathlib.Path(arguments[arguments.index("--write") + 1]).write_text(plan["placed"])
 elif name == "yosys":
     if plan.get("yosys_fails"):
         sys.exit("ERROR: Module top is empty.")
@@ -61,12 +63,16 @@ class Workshop:
     def plan(self, **plan):
         (self.home / "plan.json").write_text(json.dumps(plan))
 
-    def calls(self):
-        """Names of the tools called since the last look, nextpnr with its seed."""
+    def lines(self):
+        """The tools called since the last look, with their arguments."""
         path = self.home / "calls"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
-        words = [line.split() for line in lines]
+        return lines
+
+    def calls(self):
+        """Names of the tools called since the last look, nextpnr with its seed."""
+        words = [line.split() for line in self.lines()]
         return [call[0] + (call[call.index("--seed") + 1] if "--seed" in call else "") for call in words]
 
     def install(self, monkeypatch):

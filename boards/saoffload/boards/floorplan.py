@@ -1,4 +1,4 @@
-"""Where the block RAMs of an engine stand that takes all of an LFE5U-85F."""
+"""Where the block RAMs of an engine stand that takes all of an LFE5U-85F, and what is placed around them first."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from saoffload.hdl.config import EngineConfig, preset
 
-BLOCK_RAM = "DP16KD"
+from .first_part import BLOCK_RAM, FirstPart
 
 #: Columns and rows of the block RAMs of an LFE5U-85F; the number of a site counts to 4 along its row.
 COLUMNS = (
@@ -14,6 +14,9 @@ COLUMNS = (
     *(69, 71, 73, 75, 78, 80, 82, 84, 87, 89, 91, 93, 96, 98, 100, 102, 105, 107, 109, 111, 114, 116, 118, 120),
 )
 ROWS = (22, 46, 70, 82)
+
+MINDS_THE_CLOCK = "--placer heap --placer-heap-timingweight 30"
+"""Options of nextpnr for designs of few block RAMs: this placer minds the clock, with thrice its weight more so."""
 
 WAYS, BLOCKS = 8, 19
 """Of the table of 16,384 keys: its ways, and the block RAMs of each."""
@@ -31,10 +34,13 @@ class Room:
 class Floorplan:
     """Tells the placer where block RAMs go, by their names; everything else, and what has no room, it places itself.
 
-    Parameters: ``rooms``; a block RAM belongs to the first that its name fits.
+    Parameters: ``rooms``; a block RAM belongs to the first that its name fits; ``first``, what is placed before the
+    rest, if anything; ``placing``, options of nextpnr for the rest, or for everything.
     """
 
     rooms: tuple[Room, ...]
+    first: FirstPart | None = None
+    placing: str = "--placer static"
 
     def apply(self, netlist: dict[str, Any]) -> None:
         """Notes the sites in a netlist, as yosys writes it in JSON.
@@ -72,6 +78,9 @@ def huge_engine() -> Floorplan:
 
     The row of block RAMs that is apart from the others holds what is no key: the walker's line buffers, the control
     room's queues, the state and the generations of bundles.
+
+    The table is placed first, for short wires. Walker and control room, with few block RAMs but long paths, come to
+    stand around it by a placer that minds the clock.
     """
     first, second, third, fourth = ([_site(number, row) for number in range(len(COLUMNS))] for row in ROWS)
     # The parts of the keys go along the second row from the right to the left, and back along the two below it.
@@ -100,7 +109,11 @@ def huge_engine() -> Floorplan:
                     (r"\.generations\.key_copy\.", 18),
                 )
             ),
-        )
+        ),
+        first=FirstPart(
+            pattern=r"harness\.design\.table\b", rest=r"harness\.design\.(?!table\b)", placing="--placer static"
+        ),
+        placing=MINDS_THE_CLOCK,
     )
 
 

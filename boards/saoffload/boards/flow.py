@@ -5,13 +5,18 @@ import json
 import re
 import shlex
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .floorplan import Floorplan
 from .reports import ReportError, RoutedDesign, read_routed
 from .tools import INSTALL, TOOLS, BuildError, Tool
+
+FIRST_SEED = 1
+"""Of the part that is placed first: with each seed of the rest it stands where it stands."""
 
 #: A change of how results are kept makes the ones of before void.
 CACHE_FORMAT = 1
@@ -51,6 +56,7 @@ class Flow:
         content = repr((CACHE_FORMAT, plan.digest().hex(), versions, *planned)).encode()
         self._folder = folder / hashlib.blake2b(content, digest_size=8).hexdigest()
         plan.extract(self._folder)
+        self._routed_netlist = self._folder / self._routing.netlist
 
     def check_packing(self) -> None:
         """Finds the last tool before the first takes minutes."""
@@ -69,12 +75,43 @@ class Flow:
 
     def _apply(self, floorplan: Floorplan) -> None:
         netlist = self._folder / self._routing.netlist
-        try:
+        with _fitting(netlist):
             content = json.loads(netlist.read_text())
             floorplan.apply(content)
-        except ValueError as error:
-            raise BuildError(f"the netlist is none that the floorplan is for: {error} (netlist: {netlist})") from error
         _write_whole(netlist, json.dumps(content))
+
+    @property
+    def has_first_part(self) -> bool:
+        """Whether ``place_first`` has something to do."""
+        return self._floorplan is not None and self._floorplan.first is not None
+
+    def place_first(self) -> None:
+        """Place of the part that the floorplan wants placed before the rest, if it does."""
+        if self._floorplan is None or self._floorplan.first is None:
+            return
+        name = self._routing.netlist
+        netlist, folder = self._folder / name, self._folder / "first"
+        self._routed_netlist = folder / "whole.json"
+        if self._routed_netlist.exists():
+            return
+        folder.mkdir(exist_ok=True)
+        for constraints in self._routing.inputs:
+            shutil.copyfile(self._folder / constraints, folder / constraints)
+        content = json.loads(netlist.read_text())
+        _write_whole(folder / name, json.dumps(self._floorplan.first.alone(content)))
+        placing = self._routing.without(shlex.split(self._floorplan.placing))
+        placing.run(
+            folder,
+            "place",
+            extra=[
+                *shlex.split(self._floorplan.first.placing),
+                *("--seed", str(FIRST_SEED), "--no-route", "--write", "placed.json", "--timing-allow-fail"),
+            ],
+            cure=self._cure,
+        )
+        with _fitting(netlist):
+            self._floorplan.first.keep(content, json.loads((folder / "placed.json").read_text()))
+        _write_whole(self._routed_netlist, json.dumps(content))
 
     def route(self, seed: int) -> RoutedDesign:
         """Figures of the design placed and routed with that seed. A clock that is not met is a figure, no failure."""
@@ -85,6 +122,7 @@ class Flow:
         folder.mkdir(parents=True, exist_ok=True)
         for name in self._routing.inputs:
             shutil.copyfile(self._folder / name, folder / name)
+        shutil.copyfile(self._routed_netlist, folder / self._routing.netlist)
         log = self._routing.run(
             folder,
             "route",
@@ -139,6 +177,18 @@ class _Command:
         """Names of the bitstreams that packing writes."""
         return [name for name in self.arguments if Path(name).suffix in (".bit", ".bin")]
 
+    def without(self, arguments: list[str]) -> "_Command":
+        """The same command, less ``arguments``, which stand in it one after the other.
+
+        Raises ``ValueError`` when they do not.
+        """
+        count = len(arguments)
+        starts = range(len(self.arguments) - count + 1)
+        at = next((at for at in starts if self.arguments[at : at + count] == arguments), None)
+        if at is None:
+            raise ValueError(f"{' '.join(arguments)} is no part of {' '.join(self.arguments)}")
+        return replace(self, arguments=self.arguments[:at] + self.arguments[at + count :])
+
     def _value(self, option: str) -> str:
         return self.arguments[self.arguments.index(option) + 1]
 
@@ -150,11 +200,15 @@ class _Command:
         return log
 
 
-def prepared(platform: Any, top: Any, *, is_ecp5: bool, placing: str = "--placer static") -> Any:
+def prepared(
+    platform: Any, top: Any, *, is_ecp5: bool, placing: str = "--placer static", rooms: Sequence[str] = ()
+) -> Any:
     """Amaranth's build plan: RTL, constraints and script, without a path of this machine in any of them.
 
     Parameters: ``placing``, options of nextpnr for ECP5. The default placer makes half the wire length of the other,
     ``heap``, on tables of many block RAMs, which the router cannot do without; ``heap`` minds the clock more.
+    ``rooms``: modules of which each is mapped by itself. The mapper makes no path flatter than the deepest of all that
+    it maps at once, so a deep one in one room would let those of the others become as deep.
     """
     overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER}
     if is_ecp5:
@@ -162,6 +216,10 @@ def prepared(platform: Any, top: Any, *, is_ecp5: bool, placing: str = "--placer
         # they belong. Without them the table of 16,384 SAs is a tenth faster with the same number of LUTs.
         overrides["synth_opts"] = "-nowidelut"
         overrides["nextpnr_opts"] = placing
+    if rooms:
+        names = " ".join(rooms)
+        overrides["script_after_read"] += f"\nsetattr -mod -set keep_hierarchy 1 {names}"
+        overrides["script_after_synth"] = f"setattr -mod -unset keep_hierarchy {names}\nflatten\nclean\nautoname"
     return platform.prepare(top, "top", emit_src=False, **overrides)
 
 
@@ -170,6 +228,14 @@ def _commands(script: str) -> tuple[_Command, _Command, _Command]:
     lines = re.findall(r'^"\$(\w+)" (.*)$', script, re.MULTILINE)
     synthesis, routing, packing = (_Command(tool=TOOLS[name], arguments=shlex.split(rest)) for name, rest in lines)
     return synthesis, routing, packing
+
+
+@contextmanager
+def _fitting(netlist: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise BuildError(f"the netlist is none that the floorplan is for: {error} (netlist: {netlist})") from error
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from saoffload.hdl.table.choice import sa_table
 from .bare_chip import bare_chip
 from .build import seeds_from
 from .bus_walk import BusWalk
-from .floorplan import floorplan_of
+from .floorplan import MINDS_THE_CLOCK, floorplan_of
 from .flow import Flow, Step, prepared
 from .harness import Harness, HarnessTop
 from .reports import RoutedDesign
@@ -27,11 +27,13 @@ CLOCKS_MHZ = {"table": 150.0, "walk": 125.0, "engine": 125.0}
 
 PLACING = {
     "table": "--placer static",
-    # Few block RAMs: this placer minds the clock, and more so with three times its usual weight.
-    "walk": "--placer heap --placer-heap-timingweight 30",
+    "walk": MINDS_THE_CLOCK,
     "engine": "--placer static",
 }
-"""How they are placed: see ``flow.prepared``."""
+"""How they are placed, where no floorplan says it: see ``flow.prepared``."""
+
+ROOMS = {"engine": tuple(f"top.harness.design.{room}" for room in ("control", "walk", "read_master", "table"))}
+"""Modules that are mapped each by itself."""
 
 DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
     "table": sa_table,
@@ -109,27 +111,34 @@ def synthesize(
     clock_hz = round((clock_mhz or CLOCKS_MHZ[subject]) * 1e6)
     if clock_hz < 1e6:
         raise ValueError(f"the clock must be at least 1 MHz, got {clock_mhz}")
+    floorplan = floorplan_of(subject, config, device)
+    step_count = 2 + seeds + (floorplan is not None and floorplan.first is not None)
     number = 0
 
     def step(text: str) -> None:
         nonlocal number
         number += 1
         if progress is not None:
-            progress(Step(text=text, number=number, count=2 + seeds))
+            progress(Step(text=text, number=number, count=step_count))
 
     try:
         step("describing the hardware")
         harness = Harness(DESIGNS[subject](config))
         chip = bare_chip(device, clock_hz=clock_hz)
+        placing = PLACING[subject] if floorplan is None else floorplan.placing
+        plan = prepared(chip, HarnessTop(harness), is_ecp5=True, placing=placing, rooms=ROOMS.get(subject, ()))
         flow = Flow(
-            prepared(chip, HarnessTop(harness), is_ecp5=True, placing=PLACING[subject]),
+            plan,
             folder=out_dir.resolve() / f"{device}-{subject}-{config.name}",
             clock_hz=clock_hz,
             cure=f"take a smaller preset than {config.name} if it does not fit",
-            floorplan=floorplan_of(subject, config, device),
+            floorplan=floorplan,
         )
         step("synthesis")
         flow.synthesize()
+        if flow.has_first_part:
+            step("placing the first part")
+            flow.place_first()
         routed: dict[int, RoutedDesign] = {}
         failure: BuildError | None = None
         with ThreadPoolExecutor(jobs) as pool:
