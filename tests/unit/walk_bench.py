@@ -83,7 +83,8 @@ class Read:
 class ReadPort:
     """The read master and the memory behind it: ``reads``, ``beats``, ``abandons`` and ``busy_ids`` of ``dut``.
 
-    A ``dut`` that is told of arrivals is handed their beats a clock later.
+    A ``dut`` that is told of arrivals is handed their beats a clock later, and sees an ID that it offered as busy two
+    clocks later instead of one, as the master of bursts shows it.
 
     ``latency`` is the number of clocks from the acceptance of an address to its first beat; further beats follow in
     each clock in which ``beat_stalls`` does not hold them back.
@@ -116,6 +117,7 @@ class ReadPort:
         is_offered = False
         is_offer_abandoned = False
         is_told = hasattr(dut, "arrives")
+        was_offered = 0
         nothing: dict[str, Any] = {}
         arrived = nothing
         while True:
@@ -154,6 +156,9 @@ class ReadPort:
             _, _, valid, read_id, address, beat_count, is_abandoned, abandoned_id = await ctx.tick().sample(
                 *sampled, *abandon
             )
+            # An end of the read in this very clock prevails.
+            self.busy_ids |= was_offered
+            was_offered = 0
             if delivered:
                 self._settle(read, delivered)
             if is_abandoned:
@@ -168,7 +173,9 @@ class ReadPort:
                 if not is_offered:
                     self.offer_clocks.append(self.clock)
                     assert not self.busy_ids >> read_id & 1, f"ID {read_id} is in use"
-                self.busy_ids |= 1 << read_id
+                was_offered = 1 << read_id
+            if not is_told:
+                self.busy_ids |= was_offered
             is_offered = valid and not is_ready
             if valid and is_ready:
                 self._accept(read_id, address, beat_count, is_lost=is_offer_abandoned)
