@@ -32,6 +32,7 @@ ENABLES = ("CE", "LSR")
 CONSTANT = 0
 NEVER = float("-inf")
 """Depth of what does not hang on any of the signals that were asked about."""
+NO_CELL: tuple[dict[str, Any], str] = ({"type": ""}, "")
 
 Cut = frozenset[int]
 
@@ -115,7 +116,7 @@ class Depths:
 
     def _driven(self, bit: int) -> int:
         is_start = self._starts is not None and bit in self._starts
-        cell, port = ({"type": ""}, "") if is_start else self._drivers.get(bit, ({"type": ""}, ""))
+        cell, port = NO_CELL if is_start else self._drivers.get(bit, NO_CELL)
         depth = 0.0
         if self._reached is not None and bit not in self._reached:
             self._depth[bit] = NEVER
