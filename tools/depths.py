@@ -7,7 +7,7 @@ For every group of registers the least number of levels of 4-input tables that c
 mapper left it, the deepest first. The tables of the netlist are taken apart and cuts of four signals are put together
 anew, as FlowMap does (Cong and Ding, IEEE TCAD 13(1), 1994), of each node the best few. Carry chains and RAM in tables
 stay what they are: a RAM is a level, a chain one and a tenth for each step. A clock enable or a reset counts 0.6 more,
-for its way.
+for its way. With --behind NAME, the levels behind that signal instead of those behind registers.
 """
 
 import argparse
@@ -30,6 +30,9 @@ RAMS = ("TRELLIS_DPR16X4", "DPR16X4C")
 CLOCKS = ("CLK", "CLKA", "CLKB")
 ENABLES = ("CE", "LSR")
 CONSTANT = 0
+NEVER = float("-inf")
+"""Depth of what does not hang on any of the signals that were asked about."""
+NO_CELL: tuple[dict[str, Any], str] = ({"type": ""}, "")
 
 Cut = frozenset[int]
 
@@ -37,11 +40,13 @@ Cut = frozenset[int]
 class Depths:
     """The least depth of each signal of a flat netlist, as yosys writes it in JSON.
 
-    What no logic drives has depth 0. Parameters: ``module``, of ``modules`` in that file.
+    What no logic drives has depth 0. Parameters: ``module``, of ``modules`` in that file; ``starts``, signals: these
+    have depth 0, and what does not hang on any of them has depth ``NEVER``.
     """
 
-    def __init__(self, module: dict[str, Any]):
+    def __init__(self, module: dict[str, Any], *, starts: frozenset[int] | None = None):
         self._module = module
+        self._starts = starts
         self._drivers = {
             bit: (cell, port)
             for cell in module["cells"].values()
@@ -54,6 +59,11 @@ class Depths:
         self._depth: dict[int, float] = {CONSTANT: 0}
         self._cuts: dict[int, list[Cut]] = {CONSTANT: [frozenset()]}
         self._node_of: dict[int, int] = {}
+        self._reached = None if starts is None else self._behind(starts)
+
+    def depth_of(self, bits: Iterable[int | str]) -> float:
+        """The depth of the deepest of these signals."""
+        return max(self._depth[self._signal(bit)] for bit in bits)
 
     def endpoints(self) -> dict[str, list[float]]:
         """The depths at the inputs of registers and memories: by the name of what they drive, and the port."""
@@ -66,7 +76,7 @@ class Depths:
             for port, bits in _ports(cell, "input"):
                 if port in CLOCKS:
                     continue
-                depth = max(self._depth[self._signal(bit)] for bit in bits)
+                depth = self.depth_of(bits)
                 found[f"{names.get(output, name)} {port}"].append(depth + ENABLE * (port in ENABLES and depth > 0))
         return found
 
@@ -86,9 +96,32 @@ class Depths:
             self._node_of[bit] = self._driven(bit)
         return self._node_of[bit]
 
+    def _behind(self, starts: frozenset[int]) -> set[int]:
+        """These signals, and all that hang on them without a register between."""
+        readers = defaultdict(list)
+        for cell in self._module["cells"].values():
+            if cell["type"] in COMBINATIONAL or cell["type"] in RAMS:
+                # What is written into a RAM is read from it in a later clock.
+                names = ("RAD",) if cell["type"] in RAMS else tuple(cell["connections"])
+                outputs = [bit for _, bits in _ports(cell, "output") for bit in bits]
+                for name, bits in _ports(cell, "input"):
+                    for bit in bits if name in names else ():
+                        readers[bit].append(outputs)
+        reached, coming = set(starts), list(starts)
+        while coming:
+            for outputs in readers[coming.pop()]:
+                coming += [bit for bit in outputs if isinstance(bit, int) and bit not in reached]
+                reached.update(outputs)
+        return reached
+
     def _driven(self, bit: int) -> int:
-        cell, port = self._drivers.get(bit, ({"type": ""}, ""))
+        is_start = self._starts is not None and bit in self._starts
+        cell, port = NO_CELL if is_start else self._drivers.get(bit, NO_CELL)
         depth = 0.0
+        if self._reached is not None and bit not in self._reached:
+            self._depth[bit] = NEVER
+            self._cuts[bit] = [frozenset([bit])]
+            return bit
         if cell["type"] == "LUT4":
             inputs = [self._signal(cell["connections"][name][0]) for name in "ABCD"]
             return self._mapped(cell["parameters"]["INIT"][::-1], inputs)
@@ -152,6 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("netlist", type=Path, help="flat netlist of yosys, after mapping")
     parser.add_argument("--at-least", type=float, default=5, metavar="LEVELS", help="leave out what is flatter (5)")
+    parser.add_argument("--behind", metavar="NAME", help="a signal of the netlist; only what hangs on it is told")
     arguments = parser.parse_args()
     try:
         modules = json.loads(arguments.netlist.read_text())["modules"]
@@ -159,7 +193,13 @@ def main() -> None:
         sys.exit(f"error: {arguments.netlist} is no netlist of yosys: {error}")
     # Cells of the library are there as well, without content.
     sys.setrecursionlimit(1_000_000)
-    found = Depths(max(modules.values(), key=lambda module: len(module["cells"]))).endpoints()
+    module = max(modules.values(), key=lambda module: len(module["cells"]))
+    starts = None
+    if arguments.behind is not None:
+        if arguments.behind not in module["netnames"]:
+            sys.exit(f"error: no signal of {arguments.netlist} is called {arguments.behind}")
+        starts = frozenset(bit for bit in module["netnames"][arguments.behind]["bits"] if isinstance(bit, int))
+    found = Depths(module, starts=starts).endpoints()
     deep = {name: depths for name, depths in found.items() if max(depths) >= arguments.at_least}
     for name, depths in sorted(deep.items(), key=lambda item: (-max(item[1]), item[0])):
         print(f"{max(depths):5.1f}  {sum(depth >= arguments.at_least for depth in depths):4}  {name}")

@@ -12,6 +12,7 @@ from tests.cocotb.deliberate import patch
 
 from saoffload.hdl.bus.read_master import ReadMaster
 from saoffload.hdl.control.commands import CommandQueue
+from saoffload.hdl.engine import Engine
 from saoffload.hdl.export import to_verilog
 from saoffload.hdl.soft_reset import SoftReset
 from saoffload.hdl.table.drain import EpochDrain
@@ -50,6 +51,14 @@ BROKEN = {
         "is_match_q & is_waiting[first]",
     ),
     "a reset waits for no read": ("resets", TINY, SoftReset, "elaborate", " & ~self.is_awaited", ""),
+    "what is between rooms outlives a reset": (
+        "resets",
+        HASHED,
+        Engine,
+        "elaborate",
+        "ResetInserter(soft_reset.do_reset)(borders)",
+        "borders",
+    ),
     "half a grace period is enough": ("stuck", TINY, EpochDrain, "elaborate", "Cat(empty).all()", "Cat(empty).any()"),
     "the sweep audits nothing": (
         "flips",

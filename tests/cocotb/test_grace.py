@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from saoffload.hdl.config import preset
 from saoffload.sim.designs import TOP, engine_verilog
+from saoffload.sim.faults.campaign import ENGINES, SHOWS_MEMORIES
 from saoffload.sim.runner import build, run
 
 BENCH = "tests.cocotb.grace_bench"
@@ -20,14 +20,17 @@ COMMANDS = {
     "flush": ("OK", 0),
 }
 CASES = list(product(COMMANDS, ("key", "handle")))
+#: One without registers between its rooms and one with them; both are built for the fault campaign as well.
+WITHOUT_AND_WITH_REGISTERS = ("serial, parallel", "contexts, hashed")
 
 pytestmark = pytest.mark.rtl
 
 
-@pytest.fixture(scope="module")
-def results() -> list[dict[str, Any]]:
+@pytest.fixture(scope="module", params=WITHOUT_AND_WITH_REGISTERS)
+def results(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     """All cases in one run of the simulator."""
-    simulation = build(engine_verilog(preset("tiny")), top=TOP)
+    engine = request.param
+    simulation = build(engine_verilog(ENGINES[engine]), top=TOP, shows_memories=engine in SHOWS_MEMORIES)
     job = {"cases": [{"command": command, "kind": kind} for command, kind in CASES]}
     return run(simulation, bench=BENCH, job=job)
 

@@ -249,6 +249,13 @@ PROOFS = [
                 "(is_first_match | self.mark_is_all)",
                 "(is_second_match | self.mark_is_all)",
             ),
+            broken(
+                commands,
+                "marks-the-offered-one-late",
+                MARKS,
+                " | (self.do_mark & is_found.bit_select(read_slot, 1))",
+                "",
+            ),
         ),
     ),
 ]

@@ -194,7 +194,7 @@ def iter_stalls(random: Random) -> Iterator[bool]:
 
 
 async def answer_aborts(ctx: Any, dut: Any, delay: int) -> None:
-    """The walker's side of an abort: it is done so many clocks later, at most before the next one."""
+    """The walker's side of an abort: it is done so many clocks later, in the clock of the next one at the latest."""
     clocks = deque([0] * delay)
     while True:
         _, _, do_abort = await ctx.tick().sample(dut.do_abort)
@@ -247,6 +247,39 @@ def test_abort_reaches_queue_and_walker_and_counts_what_is_unknown(delay: int) -
     simulate(bed.dut, prepare, bench, monitors=[*bed.monitors.values(), aborts], background=[bed.grant, watch, answer])
     assert tags == [1, 2, 2]
     assert len(aborts.high_clocks) == 3
+
+
+@pytest.mark.parametrize("delay", [1, 5])
+def test_unknown_aborts_are_told_from_known_ones_at_full_speed(delay: int) -> None:
+    """What came of an abort may be known in the clock of the next one: it is counted for the right one."""
+    bed = Bed()
+
+    async def answer(ctx: Any) -> None:
+        await answer_aborts(ctx, bed.dut, delay)
+
+    async def bench(ctx: Any) -> None:
+        axi = bed.dut.axi
+        ctx.set(bed.dut.is_ready, 1)
+        await bed.stage(ctx, tag=5)
+        assert await bed.ring(ctx, WALK) == ACCEPTED
+        ctx.set(axi.bready, 1)
+        ctx.set(axi.awaddr, int(Register.ABORT))
+        ctx.set(axi.wstrb, 0b1111)
+        for tag in (7, 5, 8, 5):
+            ctx.set(axi.wdata, tag)
+            ctx.set(axi.awvalid, 1)
+            ctx.set(axi.wvalid, 1)
+            await ctx.tick().until(axi.awready & axi.wready)
+        ctx.set(axi.awvalid, 0)
+        ctx.set(axi.wvalid, 0)
+        await ctx.tick().repeat(12)
+        ctx.set(axi.bready, 0)
+        assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 2
+
+    aborts = Probe(bed.dut.do_abort)
+    simulate(bed.dut, bench, monitors=[*bed.monitors.values(), aborts], background=[bed.grant, answer])
+    first, *others = aborts.high_clocks
+    assert [clock - first for clock in others] == [5, 10, 15]
 
 
 @pytest.mark.parametrize("delay", [1, 3])

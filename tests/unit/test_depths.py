@@ -55,6 +55,36 @@ def test_what_cannot_be_flatter(tmp_path: Path) -> None:
     assert output.splitlines()[0] == "  3.0     1  wide DI"
 
 
+def test_what_hangs_on_one_signal(tmp_path: Path) -> None:
+    """One way of two levels and one of three; only the first begins at the signal, which is itself behind logic."""
+    cells = [
+        lut(100, [10, 11, 12, 13]),
+        *(lut(101 + number, [100, *range(20 + 3 * number, 23 + 3 * number)]) for number in range(4)),
+        lut(110, [101, 102, 103, 104]),
+        *(lut(120 + number, list(range(40 + 4 * number, 44 + 4 * number))) for number in range(4)),
+        lut(130, [120, 121, 122, 123]),
+        lut(131, [130, 60, 61, 62]),
+        register(110, 200),
+        register(131, 201),
+        register(10, 202),
+    ]
+    names = {"border": [100], "near": [200], "far": [201], "none": [202]}
+    assert told(tmp_path, cells, names, "--at-least", "1").splitlines()[:2] == [
+        "  3.0     1  far DI",
+        "  3.0     1  near DI",
+    ]
+    output = told(tmp_path, cells, names, "--at-least", "0", "--behind", "border")
+    assert output.splitlines() == ["  2.0     1  near DI", "1 of 3 groups of inputs need 0 levels or more"]
+
+
+def test_a_signal_that_is_not_there(tmp_path: Path) -> None:
+    told(tmp_path, [register(10, 200)], {"border": [10]})
+    command = [sys.executable, TOOL, tmp_path / "top.json", "--behind", "nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("is called nothing\n")
+
+
 def test_what_is_no_netlist(tmp_path: Path) -> None:
     broken = tmp_path / "top.json"
     broken.write_text("{}")

@@ -1,10 +1,11 @@
 """The whole engine: control, walk, bus and table, wired."""
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
+from saoffload.hdl.borders import LINKS, Borders, wires_of
 from saoffload.hdl.bus.axi4 import Axi4LiteSignature, Axi4ReadSignature
 from saoffload.hdl.bus.choice import read_master
 from saoffload.hdl.config import EngineConfig
@@ -32,8 +33,9 @@ class Trace(wiring.Signature):
 
     Commands walk at the same time, each in a *context*: from the strobe that it was taken to the one of its result, its
     number names the command. ``command_valid``: the walker took the command tagged ``command_tag`` into
-    ``command_context``. ``node_valid``: a node was visited by ``node_context``, ``node_address`` its list address (0
-    for a DELETE command), ``node_handle`` its handle, which goes to the table behind those before it. ``delete_valid``:
+    ``command_context``. ``node_valid``: a node was visited by ``node_context``, a clock ago where rooms have registers
+    between them; ``node_address`` its list address (0 for a DELETE command), ``node_handle`` its handle, which goes to
+    the table behind those before it. ``delete_valid``:
     the table answered the oldest unanswered of them, which is one of ``delete_context``; ``delete_found`` whether it
     named a live bundle. ``result_valid``: the completion queue took the result of ``result_context``, or, with
     ``result_is_flush``, that of a flush. ``completion_valid``: the oldest result that was taken became visible there.
@@ -126,63 +128,17 @@ class Engine(wiring.Component):
         m.submodules.read_master = master = read_master(config)
         m.submodules.table = table = sa_table(config)
 
-        # Streams, each from the block that sends it.
-        links: tuple[tuple[object, object, str, str], ...] = (
-            (control, walk, "commands", "commands"),
-            (walk, control, "results", "results"),
-            (control, walk, "window_writes", "window_writes"),
-            (walk, control, "window_write_answers", "window_write_answers"),
-            (master, walk, "beats", "beats"),
-            (walk, master, "abandons", "abandons"),
-            (walk, table, "deletes", "deletes"),
-            (table, walk, "delete_answers", "delete_answers"),
-            (control, table, "adds", "adds"),
-            (table, control, "add_answers", "add_answers"),
-            (control, table, "flushes", "flushes"),
-            (table, control, "flush_answers", "flush_answers"),
-            (control, table, "end_restores", "end_restores"),
-            (control, table, "graces", "graces"),
-            (table, control, "grace_answers", "grace_answers"),
-        )
-        for source, sink, source_port, sink_port in links:
-            connect(m, getattr(source, source_port), getattr(sink, sink_port))
-
-        # Bare signals: state and strobes, each from its owner.
-        wires: tuple[tuple[object, object, tuple[str, ...]], ...] = (
-            (
-                control,
-                walk,
-                ("command_is_aborted", "do_abort", "abort_tag", "abort_is_all", "window_is_locked", "timeout"),
-            ),
-            (control, soft_reset, ("do_request",)),
-            (master, soft_reset, ("is_awaited",)),
-            (soft_reset, control, ("is_pending", "do_reset")),
-            (soft_reset, table, ("do_reset",)),
-            (walk, control, ("abort_is_done", "abort_matches", "is_active", "visited_node")),
-            (master, control, ("busy_ids", "lost_id_count", "unknown_beat")),
-            (master, walk, ("busy_ids",)),
-            (control, table, ("seed",)),
-            (
-                table,
-                control,
-                (
-                    "is_ready",
-                    "is_restoring",
-                    "add_is_waiting",
-                    "live_bundles",
-                    "live_keys",
-                    "seed_is_open",
-                    "bad_retire",
-                    "retire_is_due",
-                    "retire_age",
-                    "retire_is_late",
-                ),
-            ),
-        )
-        if not config.is_serial:
-            wires += ((master, walk, ("arrives", "arriving_id", "arriving_is_last", "arriving_data")),)
-        for owner, reader, names in wires:
-            m.d.comb += [getattr(reader, name).eq(getattr(owner, name)) for name in names]
+        # What is on its way to a room or from it is forgotten with it.
+        borders = Borders(config)
+        m.submodules.borders = ResetInserter(soft_reset.do_reset)(borders)
+        rooms = {"control": control, "soft_reset": soft_reset, "walk": walk, "read_master": master, "table": table}
+        for link in LINKS:
+            source, sink = (getattr(rooms[room], link.stream) for room in (link.source, link.sink))
+            borders.join(source, sink, name=link.stream, is_registered=link.is_registered)
+        for wire in wires_of(config):
+            value = getattr(rooms[wire.owner], wire.name)
+            told = borders.told(value, name=wire.name, is_registered=wire.is_registered)
+            m.d.comb += getattr(rooms[wire.reader], wire.read_as or wire.name).eq(told)
 
         connect(m, flipped(self.s_axil), control.axi)
         connect(m, master.axi, flipped(self.m_axi))
@@ -200,39 +156,41 @@ class Engine(wiring.Component):
             else:
                 connect(m, outer, inner)
 
-        self._count(m, control, table)
-        self._show_trace(m, control, walk, table)
+        self._count(m, borders, control, table)
+        self._show_trace(m, borders, control, walk, table)
         return m
 
-    def _count(self, m: Module, control: Control, table: SaTable) -> None:
-        """What the control room counts."""
-        key, handle = table.key_answers, table.handle_answers
-        m.d.comb += [
-            control.key_lookup.eq(key.valid),
-            control.key_hit.eq(key.valid & key.payload.hit),
-            control.key_wait.eq(table.key_request_is_waiting),
-            control.handle_lookup.eq(handle.valid),
-            control.handle_hit.eq(handle.valid & handle.payload.hit),
-            control.handle_wait.eq(table.handle_request_is_waiting),
-            control.handle_deleted.eq(table.delete_answers.valid & table.delete_answers.payload.found),
-            control.handle_not_found.eq(table.delete_answers.valid & ~table.delete_answers.payload.found),
-            control.table_is_damaged.eq(table.is_damaged),
-        ]
+    def _count(self, m: Module, borders: Borders, control: Control, table: SaTable) -> None:
+        """What the control room counts of the packet path and of deletes."""
+        key, handle, deleted = table.key_answers, table.handle_answers, table.delete_answers
+        events: dict[str, tuple[Signal, Value]] = {
+            "key_lookup": (control.key_lookup, key.valid),
+            "key_hit": (control.key_hit, key.valid & key.payload.hit),
+            "handle_lookup": (control.handle_lookup, handle.valid),
+            "handle_hit": (control.handle_hit, handle.valid & handle.payload.hit),
+            "handle_deleted": (control.handle_deleted, deleted.valid & deleted.payload.found),
+            "handle_not_found": (control.handle_not_found, deleted.valid & ~deleted.payload.found),
+        }
+        m.d.comb += [counted.eq(borders.told(event, name=name)) for name, (counted, event) in events.items()]
 
-    def _show_trace(self, m: Module, control: Control, walk: Walk, table: SaTable) -> None:
+    def _show_trace(self, m: Module, borders: Borders, control: Control, walk: Walk, table: SaTable) -> None:
         trace = self.trace
+        # Shown to whoever looks from afar, the handle as it comes out of its memory.
+        nodes: dict[str, tuple[Value, Value]] = {
+            "shown_node": (trace.node_valid, walk.visited_node),
+            "shown_context": (trace.node_context, walk.visited_context),
+            "shown_address": (trace.node_address, walk.visited_address),
+            "shown_handle": (trace.node_handle, walk.visited_handle),
+        }
+        m.d.comb += [shown.eq(borders.told(value, name=name)) for name, (shown, value) in nodes.items()]
         m.d.comb += [
-            trace.node_valid.eq(walk.visited_node),
-            trace.node_context.eq(walk.visited_context),
-            trace.node_address.eq(walk.visited_address),
-            trace.node_handle.eq(walk.visited_handle),
             trace.delete_valid.eq(table.delete_answers.valid),
             trace.delete_context.eq(walk.answered_context),
             trace.delete_found.eq(table.delete_answers.payload.found),
             trace.command_valid.eq(walk.commands.valid & walk.commands.ready),
             trace.command_context.eq(walk.command_context),
             trace.command_tag.eq(walk.commands.payload.tag),
-            trace.result_valid.eq((walk.results.valid & walk.results.ready) | control.flush_is_reported),
+            trace.result_valid.eq((control.results.valid & control.results.ready) | control.flush_is_reported),
             trace.result_context.eq(walk.result_context),
             trace.result_is_flush.eq(control.flush_is_reported),
             trace.completion_valid.eq(control.completion_is_posted),

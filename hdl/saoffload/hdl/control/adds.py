@@ -75,7 +75,7 @@ class Adds(wiring.Component):
                 "do_stage_flags": In(2),
                 "do_go": In(1),
                 "adds": Out(stream.Signature(add_request(config))),
-                "add_answers": In(stream.Signature(ADD_ANSWER)),
+                "add_answers": In(stream.Signature(ADD_ANSWER, always_ready=True)),
                 "is_busy": Out(1),
                 "is_staged": Out(1),
                 "is_done": Out(1),
@@ -98,7 +98,6 @@ class Adds(wiring.Component):
         m.d.sync += was_taken.eq(do_take)
         m.d.comb += [
             self.adds.valid.eq(self.is_staged & ~was_taken),
-            self.add_answers.ready.eq(1),
             do_start.eq(self.do_go & ~self.is_busy),
             do_take.eq(self.adds.valid & self.adds.ready),
             self.do_finish.eq(self.add_answers.valid),

@@ -69,7 +69,7 @@ class CommandQueue(wiring.Component):
     do_reserve : ``Out(1)``
         That place is taken for the command that will be offered from the next clock on.
     commands, command_is_aborted : Out
-        The command and, beside it, its mark. The mark may rise while the command waits.
+        The command and, beside it, its mark, which belongs to a command on offer and may rise while that waits.
     result : ``Out(DoorbellResult)``
         What became of the last doorbell, from the clock after it.
     do_refuse, do_mark, mark_is_all, do_find, is_full, is_empty : ``Out(1)``
@@ -318,8 +318,11 @@ class CommandQueue(wiring.Component):
             with m.If(self.do_mark & is_found[slot]):
                 m.d.sync += is_aborted[slot].eq(1)
 
+        # The mark of the head goes far, so it is a register: the head stands long before it is offered.
+        m.d.sync += self.command_is_aborted.eq(
+            is_aborted.bit_select(read_slot, 1) | (self.do_mark & is_found.bit_select(read_slot, 1))
+        )
         m.d.comb += [
             self.flush_tag.eq(Array(tags)[write_slot[1:]]),
             self.do_find.eq(self.do_mark & is_found.any()),
-            self.command_is_aborted.eq(is_aborted.bit_select(read_slot, 1)),
         ]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -79,8 +79,8 @@ class Control(wiring.Component):
         ``do_reset`` everything here begins anew but the AXI port, and what a register access of that clock asks for
         is void.
     commands, command_is_aborted, do_abort, abort_tag, abort_is_all, abort_is_done, abort_matches, results
-        To and from the walker; ``abort_matches`` belongs to the clock of ``abort_is_done``, which comes before the next
-        ``do_abort``.
+        To and from the walker; ``abort_matches`` belongs to the clock of ``abort_is_done``, which comes in that of the
+        next ``do_abort`` at the latest.
     window_writes, window_write_answers, window_is_locked, timeout
         To and from the window table and the fetch. ``window_is_locked`` belongs to the write that is offered or under
         way.
@@ -143,7 +143,7 @@ class Control(wiring.Component):
                 "abort_matches": In(1),
                 "results": In(stream.Signature(layouts.COMPLETION)),
                 "window_writes": Out(stream.Signature(layouts.window_write(config))),
-                "window_write_answers": In(stream.Signature(layouts.WINDOW_ANSWER)),
+                "window_write_answers": In(stream.Signature(layouts.WINDOW_ANSWER, always_ready=True)),
                 "window_is_locked": Out(1),
                 "timeout": Out(32),
                 "busy_ids": In(1 << config.id_width),
@@ -152,7 +152,7 @@ class Control(wiring.Component):
                 "is_active": In(1),
                 "visited_node": In(1),
                 "adds": Out(stream.Signature(layouts.add_request(config))),
-                "add_answers": In(stream.Signature(layouts.ADD_ANSWER)),
+                "add_answers": In(stream.Signature(layouts.ADD_ANSWER, always_ready=True)),
                 "flushes": Out(nothing),
                 "flush_answers": In(stream.Signature(layouts.flush_answer(config), always_ready=True)),
                 "end_restores": Out(nothing),
@@ -368,23 +368,9 @@ class Control(wiring.Component):
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
         }
-        happened = Cat(events[name] for name in COUNTERS)
-        bad_retire_again = self.bad_retire[1]
-        if not self._config.prefers_block_ram:
-            # From all over a large chip: counted a clock later. What this room refuses is counted at once.
-            is_near = Const(
-                sum(name.startswith("refused") << number for number, name in enumerate(COUNTERS)), len(COUNTERS)
-            )
-            events_q = Signal(len(COUNTERS))
-            bad_retire_again_q = Signal()
-            m.d.sync += [
-                events_q.eq(happened & ~is_near & (~self.do_reset).replicate(len(COUNTERS))),
-                bad_retire_again_q.eq(bad_retire_again & ~self.do_reset),
-            ]
-            happened, bad_retire_again = events_q | (happened & is_near), bad_retire_again_q
         m.d.comb += [
-            counters.events.eq(happened),
-            counters.events_again[COUNTERS.index("bad_retires")].eq(bad_retire_again),
+            counters.events.eq(Cat(events[name] for name in COUNTERS)),
+            counters.events_again[COUNTERS.index("bad_retires")].eq(self.bad_retire[1]),
             counters.is_high.eq(bank.address[0]),
             counters.index.eq(bank.address[1:]),
             counters.do_read.eq(bank.reads.counters),

@@ -60,7 +60,7 @@ class WindowStaging(wiring.Component):
                 "do_commit": In(1),
                 "is_quiesced": In(1),
                 "writes": Out(stream.Signature(window_write(config))),
-                "write_answers": In(stream.Signature(WINDOW_ANSWER)),
+                "write_answers": In(stream.Signature(WINDOW_ANSWER, always_ready=True)),
                 "is_locked": Out(1),
                 "is_busy": Out(1),
                 "was_refused": Out(1),
@@ -95,7 +95,6 @@ class WindowStaging(wiring.Component):
         )
         m.d.comb += [
             self.writes.valid.eq(is_requested),
-            self.write_answers.ready.eq(1),
             refuses_commit.eq(self.do_commit & (self.is_busy | names_none)),
             refuses_answer.eq(self.write_answers.valid & self.write_answers.payload.refused),
             self.do_refuse.eq(refuses_commit | refuses_answer | (self.do_stage.any() & self.is_busy)),
