@@ -35,15 +35,15 @@ OTHERS = {
     "control": {
         *("axi", "irq", "completion_is_posted", "flush_is_reported"),
         *(f"{kind}_{event}" for kind in ("key", "handle") for event in ("lookup", "hit")),
-        *("handle_deleted", "handle_not_found"),
+        *("handle_deleted", "handle_not_found", "do_reset"),
     },
-    "soft_reset": {"is_offered", "may_read"},
+    "soft_reset": {"is_offered", "may_read", "do_reset", "will_reset"},
     "walk": {
         *("visited_context", "visited_address", "visited_handle"),
         *("command_context", "answered_context", "result_context", "reads"),
     },
     "read_master": {"axi", "requests"},
-    "table": {*PACKET_PATH, "moved"},
+    "table": {*PACKET_PATH, "moved", "do_reset"},
 }
 WIDTH = 5
 

@@ -4,12 +4,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from amaranth.hdl import Module
 from tests.unit.control_bench import ACCEPTED, TINY, WALK, Bed
 from tests.unit.streams import seeds, simulate
 from tests.unit.test_control_commands import answer_aborts
 
 from saoffload.hdl.config import EngineConfig
-from saoffload.hdl.soft_reset import SoftReset
+from saoffload.hdl.soft_reset import ResetCopy, SoftReset
 from saoffload.hdl.table import retire_watch
 from saoffload.hdl.table.drain import EpochDrain
 from saoffload.hdl.table.retire_watch import RetireWatch
@@ -25,6 +26,10 @@ def test_it_waits_for_every_read_that_somebody_waits_for(seed: int) -> None:
     """
     random = Random(f"soft reset {seed}")
     dut = SoftReset()
+    copy = ResetCopy()
+    m = Module()
+    m.submodules.dut, m.submodules.copy = dut, copy
+    m.d.comb += copy.will_reset.eq(dut.will_reset)
     resets = []
 
     async def bench(ctx: Any) -> None:
@@ -43,6 +48,7 @@ def test_it_waits_for_every_read_that_somebody_waits_for(seed: int) -> None:
             asks = not requested and random.random() < 0.02
             ctx.set(dut.do_request, asks)
             assert ctx.get(dut.is_pending) == requested
+            assert ctx.get(copy.do_reset) == ctx.get(dut.do_reset)
             if ctx.get(dut.do_reset):
                 assert requested
                 assert not offers, f"seed {seed}, clock {clock}: reset with an address on offer"
@@ -59,7 +65,7 @@ def test_it_waits_for_every_read_that_somebody_waits_for(seed: int) -> None:
             wants = wants and not takes
             await ctx.tick()
 
-    simulate(dut, bench)
+    simulate(m, bench)
     assert len(resets) > 20, f"seed {seed} tests little"
 
 

@@ -18,6 +18,9 @@ ROWS = (22, 46, 70, 82)
 MINDS_THE_CLOCK = "--placer heap --placer-heap-timingweight 30"
 """Options of nextpnr for designs of few block RAMs: this placer minds the clock, with thrice its weight more so."""
 
+TABLE = r"(table(_reset)?\b|borders\.adds(_|\b))"
+"""What names of the table's logic begin with: it, its reset, and the register of bundles that it is asked to add."""
+
 WAYS, BLOCKS = 8, 19
 """Of the table of 16,384 keys: its ways, and the block RAMs of each."""
 
@@ -111,7 +114,7 @@ def huge_engine() -> Floorplan:
             ),
         ),
         first=FirstPart(
-            pattern=r"harness\.design\.table\b", rest=r"harness\.design\.(?!table\b)", placing="--placer static"
+            pattern=rf"harness\.design\.{TABLE}", rest=rf"harness\.design\.(?!{TABLE})", placing="--placer static"
         ),
         placing=MINDS_THE_CLOCK,
     )

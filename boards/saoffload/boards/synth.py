@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.config import preset as engine_preset
-from saoffload.hdl.engine import Engine
+from saoffload.hdl.engine import RESET_ROOMS, Engine
 from saoffload.hdl.table.choice import sa_table
 
 from .bare_chip import bare_chip
@@ -32,8 +32,13 @@ PLACING = {
 }
 """How they are placed, where no floorplan says it: see ``flow.prepared``."""
 
-ROOMS = {"engine": tuple(f"top.harness.design.{room}" for room in ("control", "walk", "read_master", "table"))}
-"""Modules that are mapped each by itself."""
+ROOMS = {
+    "engine": tuple(
+        f"top.harness.design.{room}"
+        for room in ("control", "walk", "read_master", "table", *(f"{room}_reset" for room in RESET_ROOMS))
+    )
+}
+"""Modules that are mapped each by itself: the rooms of the engine, and the copies of the reset, one for each."""
 
 DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
     "table": sa_table,

@@ -65,8 +65,6 @@ WIRES = (
     Wire("control", "soft_reset", "do_request"),
     Wire("read_master", "soft_reset", "is_awaited"),
     Wire("soft_reset", "control", "is_pending"),
-    Wire("soft_reset", "control", "do_reset"),
-    Wire("soft_reset", "table", "do_reset"),
     *(
         Wire("walk", "control", name, is_registered=True)
         for name in ("abort_is_done", "abort_matches", "is_active", "visited_node")

@@ -11,7 +11,7 @@ from saoffload.hdl.bus.choice import read_master
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.control.bank import ADDRESS_WIDTH
 from saoffload.hdl.control.control import Control
-from saoffload.hdl.soft_reset import SoftReset
+from saoffload.hdl.soft_reset import ResetCopy, SoftReset
 from saoffload.hdl.table.choice import sa_table
 from saoffload.hdl.table.head import SaTable
 from saoffload.hdl.table.signature import TableSignature
@@ -26,6 +26,10 @@ PACKET_PATH = (
     "handle_retires",
 )
 """The streams of ``TableSignature`` that belong to the packet path."""
+
+
+RESET_ROOMS = ("control", "walk", "table", "borders")
+"""What a reset by register resets, each by a copy of the strobe."""
 
 
 class Trace(wiring.Signature):
@@ -123,14 +127,18 @@ class Engine(wiring.Component):
         m = Module()
         m.submodules.control = control = Control(config)
         m.submodules.soft_reset = soft_reset = SoftReset()
+        copies = {room: ResetCopy() for room in RESET_ROOMS}
+        for room, copy in copies.items():
+            m.submodules[f"{room}_reset"] = copy
+            m.d.comb += copy.will_reset.eq(soft_reset.will_reset)
         walk = Walk(config)
-        m.submodules.walk = ResetInserter(soft_reset.do_reset)(walk)
+        m.submodules.walk = ResetInserter(copies["walk"].do_reset)(walk)
         m.submodules.read_master = master = read_master(config)
         m.submodules.table = table = sa_table(config)
 
         # What is on its way to a room or from it is forgotten with it.
         borders = Borders(config)
-        m.submodules.borders = ResetInserter(soft_reset.do_reset)(borders)
+        m.submodules.borders = ResetInserter(copies["borders"].do_reset)(borders)
         rooms = {"control": control, "soft_reset": soft_reset, "walk": walk, "read_master": master, "table": table}
         for link in LINKS:
             source, sink = (getattr(rooms[room], link.stream) for room in (link.source, link.sink))
@@ -139,6 +147,8 @@ class Engine(wiring.Component):
             value = getattr(rooms[wire.owner], wire.name)
             told = borders.told(value, name=wire.name, is_registered=wire.is_registered)
             m.d.comb += getattr(rooms[wire.reader], wire.read_as or wire.name).eq(told)
+
+        m.d.comb += [control.do_reset.eq(copies["control"].do_reset), table.do_reset.eq(copies["table"].do_reset)]
 
         connect(m, flipped(self.s_axil), control.axi)
         connect(m, master.axi, flipped(self.m_axi))
