@@ -201,14 +201,13 @@ class _Command:
 
 
 def prepared(
-    platform: Any, top: Any, *, is_ecp5: bool, placing: str = "--placer static", rooms: Sequence[str] = ()
+    platform: Any, top: Any, *, is_ecp5: bool, placing: str = "--placer static", apart: Sequence[str] = ()
 ) -> Any:
     """Amaranth's build plan: RTL, constraints and script, without a path of this machine in any of them.
 
     Parameters: ``placing``, options of nextpnr for ECP5. The default placer makes half the wire length of the other,
     ``heap``, on tables of many block RAMs, which the router cannot do without; ``heap`` minds the clock more.
-    ``rooms``: modules of which each is mapped by itself. The mapper makes no path flatter than the deepest of all that
-    it maps at once, so a deep one in one room would let those of the others become as deep.
+    ``apart``: modules that stay what they are while the design is mapped, and are flattened behind it.
     """
     overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER}
     if is_ecp5:
@@ -216,8 +215,8 @@ def prepared(
         # they belong. Without them the table of 16,384 SAs is a tenth faster with the same number of LUTs.
         overrides["synth_opts"] = "-nowidelut"
         overrides["nextpnr_opts"] = placing
-    if rooms:
-        names = " ".join(rooms)
+    if apart:
+        names = " ".join(apart)
         overrides["script_after_read"] += f"\nsetattr -mod -set keep_hierarchy 1 {names}"
         overrides["script_after_synth"] = f"setattr -mod -unset keep_hierarchy {names}\nflatten\nclean\nautoname"
     return platform.prepare(top, "top", emit_src=False, **overrides)

@@ -32,13 +32,8 @@ PLACING = {
 }
 """How they are placed, where no floorplan says it: see ``flow.prepared``."""
 
-ROOMS = {
-    "engine": tuple(
-        f"top.harness.design.{room}"
-        for room in ("control", "walk", "read_master", "table", *(f"{room}_reset" for room in RESET_ROOMS))
-    )
-}
-"""Modules that are mapped each by itself: the rooms of the engine, and the copies of the reset, one for each."""
+APART = {"engine": tuple(f"top.harness.design.{room}_reset" for room in RESET_ROOMS)}
+"""Modules that synthesis must not make one: the copies of the reset, which are the same but for where they stand."""
 
 DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
     "table": sa_table,
@@ -131,7 +126,7 @@ def synthesize(
         harness = Harness(DESIGNS[subject](config))
         chip = bare_chip(device, clock_hz=clock_hz)
         placing = PLACING[subject] if floorplan is None else floorplan.placing
-        plan = prepared(chip, HarnessTop(harness), is_ecp5=True, placing=placing, rooms=ROOMS.get(subject, ()))
+        plan = prepared(chip, HarnessTop(harness), is_ecp5=True, placing=placing, apart=APART.get(subject, ()))
         flow = Flow(
             plan,
             folder=out_dir.resolve() / f"{device}-{subject}-{config.name}",
