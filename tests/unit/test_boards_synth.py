@@ -1,6 +1,7 @@
 """Measuring designs without a board, around tools that are scripts here; and the harness itself."""
 
 import os
+import re
 import time
 from random import Random
 
@@ -17,6 +18,7 @@ from saoffload.boards.harness import Harness
 from saoffload.boards.synth import synthesize
 from saoffload.boards.tools import BuildError
 from saoffload.hdl.config import preset
+from saoffload.hdl.engine import RESET_ROOMS
 from saoffload.hdl.table.choice import sa_table
 
 WORD = 5
@@ -230,3 +232,16 @@ def test_an_interrupted_measurement_leaves_nothing_running(tmp_path, monkeypatch
     assert shop.calls() == ["yosys", "nextpnr1"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_synthesis_does_not_make_the_copies_of_the_reset_one(workshop):
+    workshop.plan(fmax={"1": 130.0}, constraint=125.0)
+    measure(workshop, "engine")
+    (script,) = workshop.home.glob("out/*/*/top.ys")
+    before, after = script.read_text().split("synth_ecp5")
+    design = script.with_name("top.il").read_text()
+    for room in RESET_ROOMS:
+        name = f"top.harness.design.{room}_reset"
+        assert f"module \\{name}\n" in design
+        assert re.search(rf"^setattr -mod -set keep_hierarchy 1 .*\b{name}\b", before, re.MULTILINE)
+        assert re.search(rf"^setattr -mod -unset keep_hierarchy .*\b{name}\b[^#]*\nflatten\n", after, re.MULTILINE)
