@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import ClockDomain, Module, Signal
+from amaranth.hdl import ClockDomain, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tests.unit.streams import Monitor, Probe, receive_all, send_all, simulate
@@ -144,6 +144,36 @@ def test_a_register_is_a_clock(name: str, is_registered: bool) -> None:
     assert known.values[clocks:] == state.values[: len(state.values) - clocks]
     # A state that is 1 from the start is never told to be 0.
     assert known.values[0] == 1
+
+
+TOLD_AS_THEY_ARE = {"lost_id_count", "retire_is_due", "retire_age"}
+"""States that a reset leaves alone: of the read master, and of the packet path."""
+
+
+def test_what_a_reset_leaves_alone_is_told_through_it() -> None:
+    """``registers.rdl``: a reset changes neither the lost IDs nor the answers that wait to be retired."""
+    marked = {wire.name for wire in wires_of(preset("huge")) if wire.outlives_reset}
+    assert marked == TOLD_AS_THEY_ARE
+    source = Source()
+    m, borders = Module(), Borders(preset("huge"))
+    m.domains.sync = ClockDomain()
+    do_reset = Signal()
+    m.submodules.source, m.submodules.borders = source, ResetInserter(do_reset)(borders)
+    kept = borders.told(source.state, name="kept", outlives_reset=True)
+    lost = borders.told(source.state, name="lost")
+    seen: list[tuple[int, int]] = []
+
+    async def bench(ctx: Any) -> None:
+        for clock in range(8):
+            ctx.set(do_reset, clock == 4)
+            ctx.set(source.state, clock < 2)
+            seen.append((ctx.get(kept), ctx.get(lost)))
+            await ctx.tick()
+
+    simulate(m, bench)
+    assert [state for state, _ in seen] == [1, 1, 1, 0, 0, 0, 0, 0]
+    # The other begins anew.
+    assert [state for _, state in seen] == [1, 1, 1, 0, 0, 1, 0, 0]
 
 
 @pytest.mark.nightly

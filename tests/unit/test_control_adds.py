@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.control_bench import SMALL, TINY, Bed
+from tests.unit.control_bench import ACCEPTED, FLUSH, SMALL, TINY, Bed
 from tests.unit.streams import receive, send
 
 from saoffload.hdl.config import EngineConfig
@@ -176,3 +176,27 @@ def test_end_of_restore_waits_until_it_is_taken() -> None:
 
     bed.run(bench)
     assert len(bed.monitors["end_restores"].transfers) == 1
+
+
+def test_an_end_of_restore_during_a_flush_waits_for_its_end_and_one_of_before_does_not() -> None:
+    """The table discards what it is offered as it takes the flush: that must be what was asked for before."""
+    bed = Bed()
+
+    async def bench(ctx: Any) -> None:
+        dut = bed.dut
+        ctx.set(dut.is_ready, 1)
+        await bed.write(ctx, Register.END_RESTORE, 1)
+        await bed.write(ctx, Register.COMMAND_TAG, 7)
+        assert await bed.ring(ctx, FLUSH) == ACCEPTED
+        await receive(ctx, dut.end_restores)
+        await bed.write(ctx, Register.END_RESTORE, 1)
+        for _ in range(20):
+            assert not ctx.get(dut.end_restores.valid)
+            assert "END_RESTORE_BUSY" in await bed.status(ctx)
+        await receive(ctx, dut.flushes)
+        await send(ctx, dut.flush_answers, {"deleted": 0})
+        await receive(ctx, dut.end_restores)
+        assert "END_RESTORE_BUSY" not in await bed.status(ctx)
+
+    bed.run(bench)
+    assert len(bed.monitors["end_restores"].transfers) == 2

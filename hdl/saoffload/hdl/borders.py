@@ -27,6 +27,8 @@ class Wire(NamedTuple):
     is_registered: bool = False
     #: Its name at the reader, if it has another one there.
     read_as: str = ""
+    #: A state that a reset by register leaves alone, and its register with it.
+    outlives_reset: bool = False
 
 
 LINKS = (
@@ -71,7 +73,8 @@ WIRES = (
     ),
     # Of these the control room keeps one bit, in a register of its own.
     Wire("read_master", "control", "busy_ids"),
-    *(Wire("read_master", "control", name, is_registered=True) for name in ("lost_id_count", "unknown_beat")),
+    Wire("read_master", "control", "lost_id_count", is_registered=True, outlives_reset=True),
+    Wire("read_master", "control", "unknown_beat", is_registered=True),
     Wire("read_master", "walk", "busy_ids"),
     Wire("control", "table", "seed"),
     *(
@@ -84,10 +87,12 @@ WIRES = (
             "live_keys",
             "seed_is_open",
             "bad_retire",
-            "retire_is_due",
-            "retire_age",
             "retire_is_late",
         )
+    ),
+    *(
+        Wire("table", "control", name, is_registered=True, outlives_reset=True)
+        for name in ("retire_is_due", "retire_age")
     ),
     Wire("table", "control", "is_damaged", is_registered=True, read_as="table_is_damaged"),
     *(
@@ -146,12 +151,15 @@ class Borders(Elaboratable):
             connect(m, source, register.i)
             connect(m, register.o, sink)
 
-    def told(self, value: Value, *, name: str, is_registered: bool = True) -> Value:
+    def told(self, value: Value, *, name: str, is_registered: bool = True, outlives_reset: bool = False) -> Value:
         """A signal, or its register."""
-        return self._late(value, name) if is_registered and self._has_registers else value
+        if not (is_registered and self._has_registers):
+            return value
+        return self._late(value, name, outlives_reset=outlives_reset)
 
-    def _late(self, value: Value, name: str) -> Value:
-        late = Signal(len(value), name=f"{name}_q", init=value.init if isinstance(value, Signal) else 0)
+    def _late(self, value: Value, name: str, *, outlives_reset: bool = False) -> Value:
+        init = value.init if isinstance(value, Signal) else 0
+        late = Signal(len(value), name=f"{name}_q", init=init, reset_less=outlives_reset)
         self._m.d.sync += late.eq(value)
         return late
 

@@ -216,6 +216,8 @@ class Control(wiring.Component):
             self.timeout.eq(bank.settings.timeout.value),
             self.irq.eq(interrupts.irq),
             end_restore.do_request.eq(bank.writes.end_restore),
+            # A flush discards what the table is offered as it takes it: that is what was asked for before it.
+            end_restore.is_held.eq(flush.is_active),
             self.do_request.eq(bank.writes.reset & bank.write_data[0]),
             bank.do_reset.eq(self.do_reset),
             bank.external_data.eq(completions.read_data | counters.read_data),
@@ -381,11 +383,13 @@ class Control(wiring.Component):
     def _show_state(self, m: Module, parts: "_Parts") -> None:
         values, windows, adds = parts.bank.values, parts.windows, parts.adds
         status = values.status
+        is_quiesced = Signal()
         m.d.comb += [
+            is_quiesced.eq(self._is_quiesced(parts)),
             status.ready.eq(self.is_ready & ~self.is_pending),
             status.resetting.eq(self.is_pending),
             status.retire_due.eq(self.retire_is_due),
-            status.quiesced.eq(self._is_quiesced(parts)),
+            status.quiesced.eq(is_quiesced),
             status.restoring.eq(self.is_restoring),
             status.table_lost.eq(parts.interrupts.status[INTERRUPTS.index("table_lost")]),
             status.command_queue_full.eq(parts.queue.is_full),
@@ -395,7 +399,8 @@ class Control(wiring.Component):
             status.add_waiting.eq(self.add_is_waiting),
             status.window_busy.eq(windows.is_busy),
             status.end_restore_busy.eq(parts.end_restore.is_pending),
-            status.walk_active.eq(self.is_active),
+            # Told a clock late, so it would outlive the last completion.
+            status.walk_active.eq(self.is_active & ~is_quiesced),
             values.doorbell_result.result.eq(parts.queue.result),
             values.window_status.busy.eq(windows.is_busy),
             values.window_status.refused.eq(windows.was_refused),
