@@ -21,7 +21,7 @@ DESTINATION_WORDS = DESTINATION_BITS // 32
 
 class Adds(wiring.Component):
     """Submits what is staged as one add, and keeps the answer until the next. Staged words are 0 from the second clock
-    after the table took them.
+    after they were taken.
 
     Keys and context can be written, never read. Refused, changing nothing and strobed: a ``do_go`` while an add is
     under way, and words staged while the table has not yet taken what was staged before. An add with a reserved bit in
