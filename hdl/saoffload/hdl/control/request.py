@@ -37,7 +37,8 @@ class Request(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        is_offered, waits = Signal(), Signal()
+        is_offered = Signal()
+        waits = Signal()
         m.d.comb += [self.requests.valid.eq(is_offered), self.is_pending.eq(is_offered | waits)]
         with m.If(self.requests.ready):
             m.d.sync += is_offered.eq(0)
