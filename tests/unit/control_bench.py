@@ -1,5 +1,6 @@
 """What the tests of the control room share: a memory as wild as hardware may be, and a driver of its registers."""
 
+from collections.abc import Iterable
 from random import Random
 from typing import Any, ClassVar
 
@@ -102,6 +103,20 @@ class Registers:
         await self.write(ctx, Register.COMMAND_HEAD_LOW, head & 0xFFFF_FFFF)
         await self.write(ctx, Register.COMMAND_HEAD_HIGH, head >> 32)
         await self.write(ctx, Register.COMMAND_BUDGET, budget)
+
+    async def write_at_full_speed(self, ctx: Any, writes: Iterable[tuple[Register, int]]) -> None:
+        """Writes, each as soon as the bus takes it, and waits for no answer: BREADY is 1 meanwhile, and stays so."""
+        axi = self.dut.axi
+        ctx.set(axi.bready, 1)
+        ctx.set(axi.wstrb, 0b1111)
+        for register, value in writes:
+            ctx.set(axi.awaddr, int(register))
+            ctx.set(axi.wdata, value)
+            ctx.set(axi.awvalid, 1)
+            ctx.set(axi.wvalid, 1)
+            await ctx.tick().until(axi.awready & axi.wready)
+        ctx.set(axi.awvalid, 0)
+        ctx.set(axi.wvalid, 0)
 
     async def ring(self, ctx: Any, doorbell: int) -> int:
         """Rings and returns the doorbell's result."""

@@ -13,7 +13,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tests.unit.streams import Monitor, Probe, receive_all, send_all, simulate
 
-from saoffload.hdl.borders import LINKS, Borders, has_registers, wires_of
+from saoffload.hdl.borders import LINKS, Borders, Wire, has_registers, wires_of
 from saoffload.hdl.bus.choice import read_master
 from saoffload.hdl.config import PRESETS, preset
 from saoffload.hdl.control.control import Control
@@ -159,8 +159,10 @@ def test_what_a_reset_leaves_alone_is_told_through_it() -> None:
     m.domains.sync = ClockDomain()
     do_reset = Signal()
     m.submodules.source, m.submodules.borders = source, ResetInserter(do_reset)(borders)
-    kept = borders.told(source.state, name="kept", outlives_reset=True)
-    lost = borders.told(source.state, name="lost")
+    kept, lost = (
+        borders.lead(Wire("table", "control", name, is_registered=True, outlives_reset=outlives), source.state)
+        for name, outlives in (("kept", True), ("lost", False))
+    )
     seen: list[tuple[int, int]] = []
 
     async def bench(ctx: Any) -> None:

@@ -258,22 +258,12 @@ def test_unknown_aborts_are_told_from_known_ones_at_full_speed(delay: int) -> No
         await answer_aborts(ctx, bed.dut, delay)
 
     async def bench(ctx: Any) -> None:
-        axi = bed.dut.axi
         ctx.set(bed.dut.is_ready, 1)
         await bed.stage(ctx, tag=5)
         assert await bed.ring(ctx, WALK) == ACCEPTED
-        ctx.set(axi.bready, 1)
-        ctx.set(axi.awaddr, int(Register.ABORT))
-        ctx.set(axi.wstrb, 0b1111)
-        for tag in (7, 5, 8, 5):
-            ctx.set(axi.wdata, tag)
-            ctx.set(axi.awvalid, 1)
-            ctx.set(axi.wvalid, 1)
-            await ctx.tick().until(axi.awready & axi.wready)
-        ctx.set(axi.awvalid, 0)
-        ctx.set(axi.wvalid, 0)
+        await bed.write_at_full_speed(ctx, [(Register.ABORT, tag) for tag in (7, 5, 8, 5)])
         await ctx.tick().repeat(12)
-        ctx.set(axi.bready, 0)
+        ctx.set(bed.dut.axi.bready, 0)
         assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 2
 
     aborts = Probe(bed.dut.do_abort)
@@ -299,26 +289,16 @@ def test_aborts_among_writes_at_full_speed(delay: int) -> None:
         await answer_aborts(ctx, bed.dut, delay)
 
     async def bench(ctx: Any) -> None:
-        axi = bed.dut.axi
         ctx.set(bed.dut.is_ready, 1)
         await bed.stage(ctx, tag=5)
         assert await bed.ring(ctx, WALK) == ACCEPTED
-        ctx.set(axi.bready, 1)
-        for register, value in (*aborts, *rings):
-            ctx.set(axi.awaddr, int(register))
-            ctx.set(axi.wdata, value)
-            ctx.set(axi.wstrb, 0b1111)
-            ctx.set(axi.awvalid, 1)
-            ctx.set(axi.wvalid, 1)
-            await ctx.tick().until(axi.awready & axi.wready)
-        ctx.set(axi.awvalid, 0)
-        ctx.set(axi.wvalid, 0)
+        await bed.write_at_full_speed(ctx, [*aborts, *rings])
         await ctx.tick().repeat(8)
         for is_aborted in (1, 0):
             assert ctx.get(bed.dut.command_is_aborted) == is_aborted
             assert (await receive(ctx, bed.dut.commands))["tag"] == 5
             await ctx.tick().repeat(3)
-        ctx.set(axi.bready, 0)
+        ctx.set(bed.dut.axi.bready, 0)
         assert await bed.counter(ctx, Register.UNKNOWN_ABORTS_LOW) == 1
 
     simulate(bed.dut, bench, monitors=bed.monitors.values(), background=[bed.grant, watch, answer])

@@ -151,6 +151,10 @@ class Borders(Elaboratable):
             connect(m, source, register.i)
             connect(m, register.o, sink)
 
+    def lead(self, wire: Wire, value: Value) -> Value:
+        """What the reader of ``wire`` sees of ``value``. Call this, too, before the parts are elaborated."""
+        return self.told(value, name=wire.name, is_registered=wire.is_registered, outlives_reset=wire.outlives_reset)
+
     def told(self, value: Value, *, name: str, is_registered: bool = True, outlives_reset: bool = False) -> Value:
         """A signal, or its register."""
         if not (is_registered and self._has_registers):

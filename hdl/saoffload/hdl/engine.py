@@ -145,9 +145,7 @@ class Engine(wiring.Component):
             borders.join(source, sink, name=link.stream, is_registered=link.is_registered)
         for wire in wires_of(config):
             value = getattr(rooms[wire.owner], wire.name)
-            told = borders.told(
-                value, name=wire.name, is_registered=wire.is_registered, outlives_reset=wire.outlives_reset
-            )
+            told = borders.lead(wire, value)
             m.d.comb += getattr(rooms[wire.reader], wire.read_as or wire.name).eq(told)
 
         m.d.comb += [control.do_reset.eq(copies["control"].do_reset), table.do_reset.eq(copies["table"].do_reset)]
