@@ -41,6 +41,7 @@ synth_ecp5 -nowidelut -run map_cells: -top top
 write_json cut.json
 """
 INPUTS = ("DI", "CE", "LSR")
+CHAIN_INPUTS = ("A0", "B0", "C0", "D0", "A1", "B1", "C1", "D1")
 
 Bit = tuple[str, int]
 """A bit of a signal: its name, and the number in it."""
@@ -104,7 +105,7 @@ def _deep(module: dict[str, Any], levels: int) -> dict[Bit, str]:
             if cell["type"] == "LUT4":
                 known[bit] = 1 + max(level(taken[name][0]) for name in "ABCD")
             elif cell["type"] == "CCU2C":
-                own = [level(bits[0]) for name, bits in taken.items() if name[0] in "ABCD"]
+                own = [level(taken[name][0]) for name in CHAIN_INPUTS]
                 known[bit] = max(1 + max(own), level(taken["CIN"][0]))
             elif "DPR16X4" in cell["type"] and port.startswith("DO"):
                 known[bit] = max(level(address) for address in taken["RAD"])
