@@ -21,23 +21,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from saoffload.boards.flow import MAP_TO_ECP5
 from saoffload.boards.tools import TOOLS, BuildError
 
 READ = """
 read_rtlil top.il
 setattr -unset init a:uninitialised
 synth_ecp5 -nowidelut -run begin:map_luts -top top
-techmap -map +/lattice/latches_map.v
 delete =A:blackbox =A:whitebox
 write_rtlil mapped.il
 """
-MAP = """
+MAP = f"""
 read_verilog -lib -specify +/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v
 read_rtlil cut.il
 hierarchy -top top
-abc9 -maxlut 4
-clean
-synth_ecp5 -nowidelut -run map_cells: -top top
+{MAP_TO_ECP5}
 write_json cut.json
 """
 INPUTS = ("DI", "CE", "LSR")

@@ -253,7 +253,7 @@ PROOFS = [
                 commands,
                 "marks-the-offered-one-late",
                 MARKS,
-                " | (self.do_mark & is_found.bit_select(read_slot, 1))",
+                " | (is_found & self.do_mark.replicate(slot_count))",
                 "",
             ),
         ),

@@ -18,6 +18,7 @@ REST = 4
 """Clocks from the end of a context's walk to its next start, at least."""
 
 ALLOWED = "a node is asked for only if its address is right and allowed, and its ID was free a clock before"
+OFFERED = "a read is offered when a node is asked for, and at no other time"
 ABORTED = "an aborted context asks for nothing from the second clock after its mark on"
 AWAITED = "no node is asked for while the one before is awaited"
 VISITED = "a node is visited once, when all of its words have come and none has failed"
@@ -107,6 +108,17 @@ class DecisionContract(Spec):
         self.promise(m, ALLOWED, ~self.before(m, of(dut.busy_ids)), given=asks)
         self.promise(m, ALLOWED, dut.do_ask == (dut.do_settle & dut.goes_on))
         self.promise(m, ALLOWED, dut.do_end == (dut.do_settle & ~dut.goes_on))
+        # The registers that a read is offered by begin otherwise than those that they are copies of.
+        has_begun = self.before(m, 1)
+        copies = {
+            "offers_due_q": "is_due_q",
+            "may_go_on_again_q": "may_go_on_q",
+            "is_right_again_q": "is_right_q",
+        }
+        for copy, original in copies.items():
+            self.lemma(m, "copies are true", self.inside(copy) == self.inside(original), given=has_begun)
+        self.assume(m, ~dut.is_allowed, given=~has_begun)
+        self.promise(m, OFFERED, dut.do_offer == dut.do_ask)
         is_marked = of(dut.is_aborted) | of(dut.do_mark)
         self.promise(m, ABORTED, ~ago(self, m, is_marked & active, 2), given=asks)
         was_buffer = self._was_buffer[3]
@@ -281,6 +293,13 @@ PROOFS = [
             ),
             broken(
                 decision,
+                "offers-what-is-not-asked",
+                OFFERED,
+                "offers_due_q.eq(is_due)",
+                "offers_due_q.eq(is_open)",
+            ),
+            broken(
+                decision,
                 "asks-with-a-busy-id",
                 ALLOWED,
                 "(~is_first & fails_now) & ~bit_of(self.busy_ids[:each], weighed)",
@@ -297,7 +316,7 @@ PROOFS = [
                 decision,
                 "asks-before-the-node-is-there",
                 AWAITED,
-                "(has_word_mine & self.is_end)",
+                "has_word_mine & self.is_end",
                 "is_word_mine",
             ),
             broken(
@@ -311,15 +330,15 @@ PROOFS = [
                 decision,
                 "decides-twice",
                 SINGLE,
-                "& ~was_overtaken_q & ~(self.do_settle & (context == weighed))",
-                "& ~(self.do_settle & (context == weighed))",
+                "& ~was_overtaken_q & ~(self.do_settle & is_same_q)",
+                "& ~(self.do_settle & is_same_q)",
             ),
             broken(
                 decision,
                 "ends-again",
                 ONE_END,
-                "is_waiting_q, pick_is_due",
-                "1, pick_is_due",
+                "lane_is_weighed_q & is_waiting_q",
+                "lane_is_weighed_q",
             ),
             broken(
                 decision,

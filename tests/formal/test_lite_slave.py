@@ -72,7 +72,7 @@ class Contract(Spec):
         self.promise(
             m,
             WRITES_ONCE,
-            (bank.address == (address & ~3)) & (bank.write_data == data),
+            (bank.write_address == (address & ~3)) & (bank.write_data == data),
             given=bank.do_write,
         )
         was_mapped = Signal()
@@ -126,7 +126,7 @@ class Contract(Spec):
             m.d.sync += age.eq(age + 1)
         self.promise(m, TAKES, ar.ready == ~is_open)
         self.promise(m, READS_ONCE, bank.do_read == asks)
-        self.promise(m, READS_ONCE, bank.address == (address & ~3), given=bank.do_read)
+        self.promise(m, READS_ONCE, bank.read_address == (address & ~3), given=bank.do_read)
         self.promise(m, ONE_R, r.valid == has_answer)
         self.promise(m, ONE_R, r.valid, given=is_open & (age > CLOCKS_TO_ANSWER))
         self.promise(m, ONE_R, age >= CLOCKS_TO_ANSWER, given=r.valid)
@@ -180,7 +180,7 @@ PROOFS = [
                 "registers.read_data",
             ),
             broken("reads-beside-a-write", ONE_ACCESS, "with m.If(~is_blocked):", "with m.If(1):"),
-            broken("reads-while-blocked", READS_ONCE, "with m.If(~is_blocked):", "with m.If(1):"),
+            broken("reads-where-it-writes", READS_ONCE, "_of_word(read_address_q)", "_of_word(write_address_q)"),
             broken("takes-while-open", TAKES, "axi.arready.eq(1)", "axi.arready.eq(axi.arvalid)"),
         ),
     )

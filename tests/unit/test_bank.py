@@ -77,7 +77,10 @@ class Bed:
         port, dut, register = self.dut.port, self.dut, BY_OFFSET.get(address)
         expected = self.model.read(address)
         external = 0xC0FFEE00 | (address & 0xFF) if register is not None and register.is_external else 0
-        ctx.set(port.address, address)
+        # The other kind's address is whatever it was.
+        meant, other = (port.write_address, port.read_address) if writes else (port.read_address, port.write_address)
+        ctx.set(meant, address)
+        ctx.set(other, address ^ 0xFFC)
         ctx.set(port.write_data, value)
         ctx.set(port.do_write if writes else port.do_read, 1)
         _, _, early_writes, early_reads = await ctx.tick().sample(dut.writes.as_value(), dut.reads.as_value())
@@ -85,7 +88,7 @@ class Bed:
         ctx.set(port.do_write, 0)
         ctx.set(port.do_read, 0)
         # Whatever stands on the bus after the strobe's clock, and one more for the data, must not matter.
-        ctx.set(port.address, address ^ 0xFFC)
+        ctx.set(meant, address ^ 0xFFC)
         _, _, write_strobes, read_strobes, given_address, given_data = await ctx.tick().sample(
             dut.writes.as_value(), dut.reads.as_value(), dut.address, dut.write_data
         )

@@ -320,9 +320,10 @@ class Engine:
 
     async def serve(self, ctx):
         port = self.port
-        async for _, _, do_read, do_write, address, data in ctx.tick().sample(
-            port.do_read, port.do_write, port.address, port.write_data
+        async for _, _, do_read, do_write, read_address, write_address, data in ctx.tick().sample(
+            port.do_read, port.do_write, port.read_address, port.write_address, port.write_data
         ):
+            address = write_address if do_write else read_address
             if do_read or do_write:
                 ctx.set(port.is_mapped, address < ERROR_ADDRESS)
             if do_read:

@@ -54,9 +54,10 @@ class Bed:
         random = Random("what a bank says when nobody asked")
         is_mapped, read_data = 0, 0
         while True:
-            _, _, do_read, do_write, address, write_data = await ctx.tick().sample(
-                port.do_read, port.do_write, port.address, port.write_data
+            _, _, do_read, do_write, read_address, write_address, write_data = await ctx.tick().sample(
+                port.do_read, port.do_write, port.read_address, port.write_address, port.write_data
             )
+            address = write_address if do_write else read_address
             assert not (do_read and do_write), "both strobes in one clock"
             ctx.set(port.is_mapped, is_mapped)
             ctx.set(port.read_data, read_data)

@@ -24,6 +24,19 @@ CACHE_FORMAT = 1
 # Outputs of block RAM have no first value; asking for one costs a LUT per bit.
 FIRST_VALUES_DO_NOT_MATTER = "setattr -unset init a:uninitialised"
 
+WIRE_PICOSECONDS = 1000
+"""A wire in front of a look-up table, as the mapper sees it: what routed designs have. ``synth_ecp5`` says 300, with
+which a carry chain of 32 bits is as long as six tables, and everything else may be as deep as that.
+"""
+
+# What synth_ecp5 does for the rest, but for that delay, which no option of it tells.
+MAP_TO_ECP5 = f"""\
+check -latchonly -assert
+techmap -map +/lattice/latches_map.v
+abc9 -W {WIRE_PICOSECONDS} -maxlut 4
+clean
+synth_ecp5 -nowidelut -run map_cells: -top top"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -209,16 +222,17 @@ def prepared(
     ``heap``, on tables of many block RAMs, which the router cannot do without; ``heap`` minds the clock more.
     ``apart``: modules that stay what they are while the design is mapped, and are flattened behind it.
     """
-    overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER}
+    overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER, "script_after_synth": ""}
     if is_ecp5:
         # Multiplexers that join LUTs of a slice tie their places together: the placer then finds some far from where
         # they belong. Without them the table of 16,384 SAs is a tenth faster with the same number of LUTs.
-        overrides["synth_opts"] = "-nowidelut"
+        overrides["synth_opts"] = "-nowidelut -run begin:map_luts"
         overrides["nextpnr_opts"] = placing
+        overrides["script_after_synth"] = MAP_TO_ECP5
     if apart:
         names = " ".join(apart)
         overrides["script_after_read"] += f"\nsetattr -mod -set keep_hierarchy 1 {names}"
-        overrides["script_after_synth"] = f"setattr -mod -unset keep_hierarchy {names}\nflatten\nclean\nautoname"
+        overrides["script_after_synth"] += f"\nsetattr -mod -unset keep_hierarchy {names}\nflatten\nclean\nautoname"
     return platform.prepare(top, "top", emit_src=False, **overrides)
 
 

@@ -271,8 +271,10 @@ def _looked_up(m: Module, name: str, bits: Value, index: Value, *, also: Value, 
     group_bits = min(GROUP_BITS, len(index))
     size = 1 << group_bits
     found = []
+    # One bit each instead of multiplexers: four levels of tables, what else is asked included, instead of five.
+    is_index = Cat(index[:group_bits] == number for number in range(size))
     for number in range(len(bits) // size):
-        bit = bits[number * size : (number + 1) * size].bit_select(index[:group_bits], 1)
+        bit = (bits[number * size : (number + 1) * size] & is_index).any()
         is_meant = index[group_bits:] == number
         is_left = is_meant if unless is None else is_meant & ~unless
         found.append((bit & is_left) | also if number == 0 else bit & is_left)

@@ -1,6 +1,6 @@
-"""Registers on AXI4-Lite: the bus and its five channels end here, behind it there is one address and two strobes."""
+"""Registers on AXI4-Lite: the bus and its five channels end here, behind it are two strobes, each with its address."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,10 +13,10 @@ FULL_STROBE = 0b1111
 class RegisterPortSignature(wiring.Signature):
     """One access to a register bank per clock, seen from the side that asks.
 
-    ``do_read`` and ``do_write`` are strobes, never both in one clock. ``address`` (in bytes, a multiple of 4) belongs
-    to the strobe's clock, ``write_data`` to this one and the next. Two clocks after a strobe, and only there, the bank
-    answers with ``is_mapped`` (whether there is such a register for this kind of access) and, to a read, ``read_data``.
-    A write that is not mapped changes nothing.
+    ``do_read`` and ``do_write`` are strobes, never both in one clock. ``read_address`` and ``write_address`` (in bytes,
+    multiples of 4) each belong to the clock of their strobe, ``write_data`` to this one and the next. Two clocks after
+    a strobe, and only there, the bank answers with ``is_mapped`` (whether there is such a register for this kind of
+    access) and, to a read, ``read_data``. A write that is not mapped changes nothing.
 
     Parameter: ``address_width``, in bits.
     """
@@ -24,10 +24,11 @@ class RegisterPortSignature(wiring.Signature):
     def __init__(self, *, address_width: int):
         super().__init__(
             {
-                "address": Out(address_width),
                 "do_read": Out(1),
+                "read_address": Out(address_width),
                 "read_data": In(32),
                 "do_write": Out(1),
+                "write_address": Out(address_width),
                 "write_data": Out(32),
                 "is_mapped": In(1),
             }
@@ -80,8 +81,10 @@ class LiteSlave(wiring.Component):
         does_write_ask = Signal()
         write_address_q = Signal.like(axi.awaddr)
         read_address_q = Signal.like(axi.araddr)
-        address = Mux(does_write_ask, write_address_q, read_address_q)
-        m.d.comb += registers.address.eq(Cat(Const(0, 2), address[2:]))
+        m.d.comb += [
+            registers.write_address.eq(_of_word(write_address_q)),
+            registers.read_address.eq(_of_word(read_address_q)),
+        ]
 
         self._add_writes(m, address_q=write_address_q, does_ask=does_write_ask)
         # Writes go first when both ask in one clock. That is fair: the next write asks 5 clocks later at the earliest,
@@ -151,3 +154,7 @@ class LiteSlave(wiring.Component):
                 m.d.comb += axi.rvalid.eq(1)
                 with m.If(axi.rready):
                     m.next = "COLLECT"
+
+
+def _of_word(address: Signal) -> Value:
+    return Cat(Const(0, 2), address[2:])

@@ -1,12 +1,13 @@
 """Adding a bundle by register: its words are staged, one write submits them, and nothing of them stays behind."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.config import HANDLE_BITS, EngineConfig
 from saoffload.hdl.layouts import ADD_ANSWER, DESTINATION_BITS, AddResult, add_request
 
+from .own_word import own_word
 from .upper_bits import has_any
 
 #: Context words that have an address, whatever the preset keeps.
@@ -127,6 +128,7 @@ class Adds(wiring.Component):
         has_reserved = Signal(reset_less=True)
         has_any_bit = Signal(reset_less=True)
         words = self.write_data
+        own = own_word(m, words, self._config, stager="adds")
         m.d.comb += self.adds.payload.eq(staged)
         with m.If(has_bad_flags[0] | (has_bad_flags[1] & (staged.sa_count == 2))):
             m.d.comb += self.adds.payload.sa_count.eq(UNSUPPORTED_SA_COUNT)
@@ -144,33 +146,33 @@ class Adds(wiring.Component):
             m.d.sync += [staged.eq(0), has_bad_flags.eq(0)]
         with m.Elif(~self.is_staged):
             with m.If(self.do_stage_handle_low):
-                m.d.sync += staged.handle[:32].eq(words)
+                m.d.sync += staged.handle[:32].eq(own)
             with m.If(self.do_stage_handle_high):
                 # A handle with any upper bit is a bad handle: one bit tells that as well as 32.
                 m.d.sync += staged.handle[32].eq(has_any_bit)
             with m.If(self.do_stage_control):
                 m.d.sync += [
-                    staged.direction.eq(words[0]),
-                    staged.sa_count.eq(Mux(has_reserved, UNSUPPORTED_SA_COUNT, words[4:6])),
+                    staged.direction.eq(own[0]),
+                    staged.sa_count.eq(Mux(has_reserved, UNSUPPORTED_SA_COUNT, own[4:6])),
                 ]
             for sa in range(2):
-                self._add_key(m, sa, staged.keys[sa], has_any_bit)
+                self._add_key(m, sa, staged.keys[sa], own, has_any_bit)
                 with m.If(self.do_stage_flags[sa]):
-                    m.d.sync += has_bad_flags[sa].eq(has_any(words, 2))
+                    m.d.sync += has_bad_flags[sa].eq(has_any(own, 2))
             for low in range(0, self._config.context_width, 32):
                 with m.If(self.do_stage_context & (self.context_word == low // 32)):
-                    m.d.sync += staged.context[low : low + 32].eq(words)
+                    m.d.sync += staged.context[low : low + 32].eq(own)
 
-    def _add_key(self, m: Module, sa: int, key: data.View, has_any_bit: Signal) -> None:
+    def _add_key(self, m: Module, sa: int, key: data.View, own: Value, has_any_bit: Signal) -> None:
         with m.If(self.do_stage_spi[sa]):
-            m.d.sync += key.spi.eq(self.write_data)
+            m.d.sync += key.spi.eq(own)
         for word in range(DESTINATION_WORDS):
             low = 32 * word
             with m.If(self.do_stage_destination[sa * DESTINATION_WORDS + word]):
                 if low < self._config.destination_bits:
-                    m.d.sync += key.destination[low : low + 32].eq(self.write_data)
+                    m.d.sync += key.destination[low : low + 32].eq(own)
                 else:
                     # The table refuses what is longer than it can keep: one bit tells that as well as 32.
                     m.d.sync += key.destination[low].eq(has_any_bit)
         with m.If(self.do_stage_flags[sa]):
-            m.d.sync += [key.family.eq(self.write_data[0]), key.protocol.eq(self.write_data[1])]
+            m.d.sync += [key.family.eq(own[0]), key.protocol.eq(own[1])]

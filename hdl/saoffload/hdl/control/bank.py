@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,7 +47,7 @@ class RegisterBank(wiring.Component):
         Per group of external registers, a strobe in the clock after the read strobe. Its data is due on
         ``external_data`` one clock later, which must be 0 otherwise.
     address, write_data : Out
-        The word's number, in the clock after the port's strobe, and the port's data.
+        The number of the word that is read or written, in the clock after the port's strobe, and the port's data.
     external_data : ``In(32)``
     do_reset : ``In(1)``
         ``settings`` become what they are after a reset.
@@ -101,22 +101,25 @@ class RegisterBank(wiring.Component):
         port = self.port
         do_read: Signal = port.do_read
         do_write: Signal = port.do_write
-        word_address = port.address[WORD_ADDRESS_LOW:]
+        # Each kind is decoded from its own address: to choose between them first would be a level more.
+        read_address = port.read_address[WORD_ADDRESS_LOW:]
+        write_address = port.write_address[WORD_ADDRESS_LOW:]
         read_word = Value.cast(Const(0, 32))
 
         m.d.sync += [
-            self.address.eq(word_address),
+            self.address.eq(Mux(do_write, write_address, read_address)),
             port.is_mapped.eq(self.address.matches(*self._mapped())),
         ]
         # What is decoded meets a register behind the decoding, or has met it before.
         decoded = m.d.sync
         if self._is_small:
-            decoded, word_address = m.d.comb, self.address
+            decoded, read_address, write_address = m.d.comb, self.address, self.address
             do_read = Signal(name="do_read_q")
             do_write = Signal(name="do_write_q")
             m.d.sync += [do_read.eq(port.do_read), do_write.eq(port.do_write)]
         for register in self._registers:
-            is_meant = word_address == register.offset >> WORD_ADDRESS_LOW
+            number = register.offset >> WORD_ADDRESS_LOW
+            is_meant = write_address == number
             if _has(register, "w", "w1c"):
                 decoded += self.writes[register.name].eq(do_write & is_meant)
             if _has(register, "rw"):
@@ -125,13 +128,13 @@ class RegisterBank(wiring.Component):
                 self._add_kept(m, register, do_keep)
             if not register.is_external and _has(register, "r", "rw", "w1c", "constant"):
                 is_shown = Signal(name=f"shows_{register.name}")
-                decoded += is_shown.eq(is_meant)
+                decoded += is_shown.eq(read_address == number)
                 read_word = read_word | (self._word(register) & is_shown.replicate(32))
         for memory in self._memories:
-            decoded += self.writes[memory.name].eq(do_write & word_address.matches(_pattern(memory)))
+            decoded += self.writes[memory.name].eq(do_write & write_address.matches(_pattern(memory)))
         for group, offsets in self._external_groups.items():
             patterns = _cover({offset >> WORD_ADDRESS_LOW for offset in offsets})
-            decoded += self.reads[group].eq(do_read & word_address.matches(*patterns))
+            decoded += self.reads[group].eq(do_read & read_address.matches(*patterns))
 
         read_word_q = Signal(32)
         m.d.sync += read_word_q.eq(read_word)

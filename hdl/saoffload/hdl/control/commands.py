@@ -1,6 +1,6 @@
 """The command queue: what the driver stages and submits, in order, until the walker takes it."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -10,6 +10,7 @@ from saoffload.hdl.layouts import COMMAND, COUNT_BITS, TAG_BITS, Opcode
 from saoffload.hdl.memory import BlockMemory
 
 from .marks import are_apart
+from .own_word import own_word
 from .upper_bits import has_any
 
 
@@ -82,6 +83,7 @@ class CommandQueue(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._depth = config.command_depth
+        self._config = config
         self._in_block_ram = config.prefers_block_ram
         super().__init__(
             {
@@ -141,8 +143,9 @@ class CommandQueue(wiring.Component):
             m.d.sync += read_row.eq(read_row + 1)
 
         self._add_doorbell(m, do_accept=do_accept)
-        self._add_rows(m, write_row=write_row, read_row=read_row, is_reading=is_reading)
-        self._add_tags(m, write_row=write_row, read_row=read_row, do_accept=do_accept, do_take=do_take)
+        own = own_word(m, self.write_data, self._config, stager="queue")
+        self._add_rows(m, own=own, write_row=write_row, read_row=read_row, is_reading=is_reading)
+        self._add_tags(m, own=own, write_row=write_row, read_row=read_row, do_accept=do_accept, do_take=do_take)
         return m
 
     def _add_fill(self, m: Module, *, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal) -> None:
@@ -217,17 +220,17 @@ class CommandQueue(wiring.Component):
         with m.Else():
             m.d.sync += has_q.eq(has_q | stages)
 
-    def _add_rows(self, m: Module, *, write_row: Signal, read_row: Signal, is_reading: Signal) -> None:
+    def _add_rows(self, m: Module, *, own: Value, write_row: Signal, read_row: Signal, is_reading: Signal) -> None:
         """The memories: for the staged words, and one for what the doorbell says."""
         payload = self.commands.payload
         rows = 1 << len(write_row)
         lanes = {
-            "head_low": (payload.head[:32], self.write_data, self.do_stage_head_low),
-            "head_high": (payload.head[32:], self.write_data, self.do_stage_head_high),
+            "head_low": (payload.head[:32], own, self.do_stage_head_low),
+            "head_high": (payload.head[32:], own, self.do_stage_head_high),
             # Written by a refused doorbell too: the next one writes it again.
             "kind": (
                 Cat(payload.opcode.as_value(), payload.abi.as_value()),
-                Cat(self.write_data[: Opcode.as_shape().width], self.write_data[8]),
+                Cat(own[: Opcode.as_shape().width], own[8]),
                 self.do_ring,
             ),
         }
@@ -252,7 +255,7 @@ class CommandQueue(wiring.Component):
         )
         m.d.comb += [
             pair.write_address.eq(Cat(self.do_stage_budget, write_row)),
-            pair.write_data.eq(self.write_data),
+            pair.write_data.eq(own),
             pair.do_write.eq(self.do_stage_tag | self.do_stage_budget),
             pair.read_address.eq(Cat(is_reading, read_row)),
             pair.do_read.eq(self.do_reserve | is_reading),
@@ -261,7 +264,9 @@ class CommandQueue(wiring.Component):
         with m.If(is_reading):
             m.d.sync += payload.tag.eq(pair.read_data)
 
-    def _add_tags(self, m: Module, *, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal) -> None:
+    def _add_tags(
+        self, m: Module, *, own: Value, write_row: Signal, read_row: Signal, do_accept: Signal, do_take: Signal
+    ) -> None:
         """The tags of the waiting commands once more, in memories of two slots each, so that an abort compares them all
         in two clocks and marks in the third. Outside these clocks the memories show the row being staged.
         """
@@ -293,7 +298,7 @@ class CommandQueue(wiring.Component):
             is_second_match = Signal(name=f"is_match_{second}")
             m.d.comb += [
                 pair.write_address.eq(Cat(write_row[0], write_row[-1])),
-                pair.write_data.eq(self.write_data),
+                pair.write_data.eq(own),
                 pair.do_write.eq(self.do_stage_tag & (write_slot[1:] == number)),
                 pair.read_address.eq(Cat(write_row[0], write_row[-1])),
                 pair.do_read.eq(1),
@@ -306,7 +311,7 @@ class CommandQueue(wiring.Component):
                 m.d.comb += pair.read_address.eq(Cat(Const(1, 1), read_row[-1] ^ (read_slot > second)))
             # The comparison of the first goes by the second's place.
             m.d.sync += [
-                is_second_match.eq(pair.read_data == self.write_data),
+                is_second_match.eq(pair.read_data == own),
                 is_first_match.eq(is_second_match),
             ]
 
@@ -318,10 +323,15 @@ class CommandQueue(wiring.Component):
             with m.If(self.do_mark & is_found[slot]):
                 m.d.sync += is_aborted[slot].eq(1)
 
-        # The mark of the head goes far, so it is a register: the head stands long before it is offered.
-        m.d.sync += self.command_is_aborted.eq(
-            is_aborted.bit_select(read_slot, 1) | (self.do_mark & is_found.bit_select(read_slot, 1))
-        )
+        # The mark of the head goes far, so it is a register: the head stands two clocks before it is offered. So it may
+        # be known a clock late which it is, one bit each, which is a level less than by its number.
+        is_head = Signal(slot_count, init=1)
+        m.d.sync += [
+            is_head.eq((1 << read_slot)[:slot_count]),
+            self.command_is_aborted.eq(
+                (is_head & (is_aborted | (is_found & self.do_mark.replicate(slot_count)))).any()
+            ),
+        ]
         m.d.comb += [
             self.flush_tag.eq(Array(tags)[write_slot[1:]]),
             self.do_find.eq(self.do_mark & is_found.any()),

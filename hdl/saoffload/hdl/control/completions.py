@@ -101,15 +101,16 @@ class Completions(wiring.Component):
             self.do_post.eq((posted != written) & (posted != granted)),
             self.is_idle.eq(reserved == posted),
         ]
-        # What is known last only enables: the sum is ready.
-        with m.If(self.do_reserve):
-            m.d.sync += reserved.eq(reserved + 1)
-        m.d.sync += [
-            written.eq(written + do_finish),
-            granted.eq(granted + self.grace_answers.valid),
-            posted.eq(posted + self.do_post),
-            popped.eq(popped + do_pop),
-        ]
+        # What is known last only enables: the sums are ready.
+        for passes, mark in (
+            (self.do_reserve, reserved),
+            (do_finish, written),
+            (self.grace_answers.valid, granted),
+            (self.do_post, posted),
+            (do_pop, popped),
+        ):
+            with m.If(passes):
+                m.d.sync += mark.eq(mark + 1)
 
         # No row is written while it is read: what is read is posted, and its place is still taken.
         shows_word_q = Signal()

@@ -13,7 +13,7 @@ from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.table.retire_watch import AGE_BITS
 
 from .adds import DESTINATION_WORDS, Adds
-from .bank import ADDRESS_WIDTH, RegisterBank
+from .bank import ADDRESS_WIDTH, WORD_ADDRESS_LOW, RegisterBank
 from .commands import CommandQueue
 from .completions import Completions
 from .counters import EventCounters
@@ -204,9 +204,25 @@ class Control(wiring.Component):
         m.submodules.interrupts = begins_anew(interrupts)
         m.submodules.counters = begins_anew(counters)
         is_reading_q = Signal()
-        m.d.sync += is_reading_q.eq(self.busy_ids.any())
+        refusals_q = Signal(3)
+        m.d.sync += [
+            is_reading_q.eq(self.busy_ids.any()),
+            refusals_q.eq(Cat(queue.do_refuse, windows.do_refuse, adds.do_refuse)),
+        ]
+        with m.If(self.do_reset):
+            m.d.sync += refusals_q.eq(0)
         parts = _Parts(
-            bank, queue, flush, completions, windows, adds, end_restore, interrupts, counters, is_reading_q=is_reading_q
+            bank,
+            queue,
+            flush,
+            completions,
+            windows,
+            adds,
+            end_restore,
+            interrupts,
+            counters,
+            is_reading_q=is_reading_q,
+            refusals_q=refusals_q,
         )
 
         connect(m, flipped(self.axi), slave.axi)
@@ -333,7 +349,7 @@ class Control(wiring.Component):
             "add_done": parts.adds.do_finish,
             "ready": self.is_ready & ~was_ready_q,
             "table_lost": self.table_is_damaged,
-            "refused": parts.queue.do_refuse | parts.windows.do_refuse | parts.adds.do_refuse,
+            "refused": parts.refusals_q.any(),
             "retire_late": self.retire_is_late,
         }
         m.d.comb += [
@@ -363,9 +379,9 @@ class Control(wiring.Component):
             "deleted_handles": self.handle_deleted,
             "not_found_handles": self.handle_not_found,
             "completions": parts.completions.do_post,
-            "refused_doorbells": parts.queue.do_refuse,
-            "refused_windows": parts.windows.do_refuse,
-            "refused_adds": parts.adds.do_refuse,
+            "refused_doorbells": parts.refusals_q[0],
+            "refused_windows": parts.refusals_q[1],
+            "refused_adds": parts.refusals_q[2],
             "unknown_aborts": self.abort_is_done & ~is_known_q & ~self.abort_matches,
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
@@ -374,10 +390,10 @@ class Control(wiring.Component):
             counters.events.eq(Cat(events[name] for name in COUNTERS)),
             counters.events_again[COUNTERS.index("bad_retires")].eq(self.bad_retire[1]),
             counters.is_high.eq(bank.address[0]),
-            counters.index.eq(bank.address[1:]),
             counters.do_read.eq(bank.reads.counters),
             # A read is known a clock before it is known of what.
             counters.do_pause.eq(bank.port.do_read),
+            counters.index.eq(bank.port.read_address[WORD_ADDRESS_LOW + 1 :]),
         ]
 
     def _show_state(self, m: Module, parts: "_Parts") -> None:
@@ -461,3 +477,5 @@ class _Parts:
     interrupts: Interrupts
     counters: EventCounters
     is_reading_q: Signal
+    #: Strobes, a clock late: a doorbell, a window or an add was refused.
+    refusals_q: Signal

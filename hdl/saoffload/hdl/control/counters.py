@@ -16,7 +16,7 @@ class EventCounters(wiring.Component):
 
     An event goes into a short counter of its own. One after the other these are added to the long counts in a memory
     and begin again at 0. A read gives the sum of both and changes nothing. It must not meet the counter's own turn
-    halfway, so no turn begins in the clock before it. Reading a low word latches the high word.
+    halfway, so no turn begins in the clock before it, nor in its own. Reading a low word latches the high word.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class EventCounters(wiring.Component):
         Strobes.
     events_again : ``In(count)``
         Strobes of a second event in the clock, looked at for the counters of ``twice`` alone.
-    do_pause : ``In(1)``
-        Must come in the clock before each ``do_read``, and comes at most in every fifth clock.
-    index, is_high, do_read : In
+    do_pause, index : In
+        Must come in the clock before each ``do_read``, and comes at most in every fifth clock. ``index`` belongs to it.
+    is_high, do_read : In
         Reads a word: ``read_data`` holds it in the next clock, and is 0 in all others. During the first turns after
         reset, while the memory is filled, all read 0; events of that time are counted.
     read_data : ``Out(32)``
@@ -68,7 +68,10 @@ class EventCounters(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         next_index = Signal(range(self._count))
+        # Who is read, in a register: the next turn's, but for a clock after a pause.
+        index = Signal(range(self._count))
         index_q = Signal(range(self._count))
+        was_paused_q = Signal()
         is_filled = Signal()
         does_turn = Signal()
         does_turn_q = Signal()
@@ -78,16 +81,19 @@ class EventCounters(wiring.Component):
 
         # First clock of a turn or a read: the long count and the short one are read, and the latter is cleared.
         reads_low = self.do_read & ~self.is_high
-        m.d.comb += does_turn.eq(~self.do_pause & ~self.do_read)
+        m.d.comb += does_turn.eq(~self.do_pause & ~was_paused_q)
+        index_behind = (next_index + does_turn)[: len(next_index)]
         m.d.sync += [
-            index_q.eq(next_index),
+            was_paused_q.eq(self.do_pause),
+            next_index.eq(index_behind),
+            index.eq(Mux(self.do_pause, self.index, index_behind)),
+            index_q.eq(index),
             does_turn_q.eq(does_turn),
             adds_q.eq(is_filled),
             shows_q.eq(reads_low & is_filled),
         ]
         with m.If(does_turn):
-            m.d.sync += [next_index.eq(next_index + 1), is_filled.eq(is_filled | next_index.all())]
-        index = Mux(self.do_read, self.index, next_index)
+            m.d.sync += is_filled.eq(is_filled | next_index.all())
         short_q = self._add_short_counters(m, index=index, next_index=next_index, do_clear=does_turn)
 
         m.submodules.counts = counts = BlockMemory(width=LOW_BITS, depth=self._count)
@@ -105,7 +111,7 @@ class EventCounters(wiring.Component):
             carry_q = Signal()
             m.d.sync += carry_q.eq(total[LOW_BITS])
             shown = shown | self._add_high_half(
-                m, index_q=index_q, read_index=self.index, carry_q=carry_q, does_turn_q=does_turn_q, adds_q=adds_q
+                m, index_q=index_q, carry_q=carry_q, does_turn_q=does_turn_q, adds_q=adds_q
             )
         m.d.comb += self.read_data.eq(shown)
         return m
@@ -131,7 +137,6 @@ class EventCounters(wiring.Component):
         m: Module,
         *,
         index_q: Signal,
-        read_index: Signal,
         carry_q: Signal,
         does_turn_q: Signal,
         adds_q: Signal,
@@ -139,7 +144,6 @@ class EventCounters(wiring.Component):
         """The upper bits, each step a clock behind the lower ones; returns what a read of the high word shows."""
         bits = self._width - LOW_BITS
         reads_low_q = Signal()
-        read_index_q = Signal.like(read_index)
         latches = Signal()
         write_index = Signal.like(index_q)
         does_write = Signal()
@@ -151,14 +155,13 @@ class EventCounters(wiring.Component):
         m.submodules.high_counts = counts = BlockMemory(width=bits, depth=self._count)
         m.d.sync += [
             reads_low_q.eq(self.do_read & ~self.is_high),
-            read_index_q.eq(read_index),
             latches.eq(reads_low_q),
             write_index.eq(index_q),
             does_write.eq(does_turn_q),
             adds_high.eq(adds_q),
         ]
         m.d.comb += [
-            counts.read_address.eq(Mux(reads_low_q, read_index_q, index_q)),
+            counts.read_address.eq(index_q),
             counts.do_read.eq(1),
             total.eq(counts.read_data + carry_q),
             counts.write_address.eq(write_index),

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import WINDOW_ANSWER, window_write
 
+from .own_word import own_word
 from .upper_bits import has_any
 
 #: Words of a window, in the order of their registers.
@@ -52,6 +53,7 @@ class WindowStaging(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._window_count = config.windows
+        self._config = config
         self._address_width = config.address_width
         super().__init__(
             {
@@ -78,14 +80,13 @@ class WindowStaging(wiring.Component):
         # On the bus one number alone counts above the last address, 2**address_width: a window may end there. What is
         # larger is refused as one larger number is: the bit above tells it, and the bits above that one are not kept.
         kept_bits = self._address_width + 1 - 32
-        folded_word = self.write_data
-        if kept_bits < len(self.write_data):
-            folded_word = Cat(self.write_data[:kept_bits], has_any(self.write_data, kept_bits))
+        own = own_word(m, self.write_data, self._config, stager="windows")
+        folded_word = Cat(own[:kept_bits], has_any(own, kept_bits)) if kept_bits < len(own) else own
         on_bus = ("size_high", "bus_high")
 
         for name, do_stage, word in zip(WORD_NAMES, self.do_stage, words, strict=True):
             with m.If(do_stage & ~self.is_busy):
-                m.d.sync += word.eq(folded_word if name in on_bus else self.write_data)
+                m.d.sync += word.eq(folded_word if name in on_bus else own)
 
         index_bits = (self._window_count - 1).bit_length()
         # Right in the clock after a reset, too.
@@ -101,7 +102,7 @@ class WindowStaging(wiring.Component):
         ]
         with m.If(self.do_commit & ~refuses_commit):
             if self._window_count > 1:
-                m.d.sync += staged.index.eq(self.write_data)
+                m.d.sync += staged.index.eq(own)
             m.d.sync += [self.is_busy.eq(1), is_requested.eq(1), self.is_locked.eq(~self.is_quiesced)]
         with m.Elif(self.write_answers.valid):
             m.d.sync += [self.is_busy.eq(0), self.was_refused.eq(self.write_answers.payload.refused)]

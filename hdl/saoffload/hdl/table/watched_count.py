@@ -10,7 +10,7 @@ class WatchedCount(wiring.Component):
 
     Decisions that change the count wait for that, so neither the adder nor a comparison may stand in the way. Both are
     behind: the count is that of a clock ago, and a clock before that it was compared with the numbers that are two
-    steps or less from ``watched``. Which of these matters is told by the changes since.
+    steps or less from ``watched``. Which of these matters is told by the changes since, in a register for each.
 
     Parameters: ``high``, the largest count; ``watched``, from 0 to ``high``; ``is_small`` compares the count itself:
     for parts where cells are scarcer than time. Raises ``ValueError`` for other numbers.
@@ -37,16 +37,17 @@ class WatchedCount(wiring.Component):
             m.d.comb += self.is_watched.eq(count == self._watched)
             return m
 
-        # Whether there was more, or less, after the last clock and after the one before it.
+        # Whether there is more, or less, after this clock, and after the one before it.
         rises = Signal(2)
         falls = Signal(2)
-        m.d.sync += [
-            rises.eq(Cat(self.does_add & ~self.does_remove, rises[0])),
-            falls.eq(Cat(self.does_remove & ~self.does_add, falls[0])),
+        m.d.comb += [
+            rises[0].eq(self.does_add & ~self.does_remove),
+            falls[0].eq(self.does_remove & ~self.does_add),
         ]
+        m.d.sync += [rises[1].eq(rises[0]), falls[1].eq(falls[0])]
         # One adder: 1, or all ones, or 0.
         count = Signal(range(self._high + 1))
-        m.d.sync += count.eq(count + Cat(rises[0] | falls[0], falls[0].replicate(len(count) - 1)))
+        m.d.sync += count.eq(count + Cat(rises[1] | falls[1], falls[1].replicate(len(count) - 1)))
 
         steps = {
             2: rises.all(),
@@ -60,7 +61,8 @@ class WatchedCount(wiring.Component):
             number = self._watched - step
             if 0 <= number <= self._high:
                 was_there = Signal(name=f"was_{number}", init=number == 0)
-                m.d.sync += was_there.eq(count == number)
-                cases.append(was_there & is_step)
+                changed = Signal(name=f"changed_{step + 2}", init=step == 0)
+                m.d.sync += [was_there.eq(count == number), changed.eq(is_step)]
+                cases.append(was_there & changed)
         m.d.comb += self.is_watched.eq(Cat(cases).any())
         return m

@@ -78,21 +78,26 @@ class Wildcards(wiring.Component):
         write_number = Signal(number)
         cursor = Signal(range(count + 1))
         is_scanning = Signal()
+        read_number = Signal(number)
+        m.d.comb += read_number.eq(Mux(is_scanning, cursor, self.number))
         # What tells all entries something is registered first.
         does_write = Signal()
         does_clear = Signal()
         is_addressed = Signal(count)
+        is_read = Signal(count)
         is_written = Signal(count)
         written_owner = Signal.like(self.written_owner, reset_less=True)
 
         m.d.sync += [
-            address.eq(Mux(is_scanning, cursor, self.number)),
+            address.eq(read_number),
+            # One bit each: to choose by the number would take a level more than anything else here.
+            is_read.eq((1 << read_number)[:count]),
             does_write.eq(self.do_write),
             does_clear.eq(self.do_clear),
             is_addressed.eq((1 << self.number)[:count]),
             is_written.eq((1 << write_number)[:count]),
             written_owner.eq(self.written_owner),
-            self.is_used.eq(is_used.bit_select(address, 1)),
+            self.is_used.eq((is_used & is_read).any()),
         ]
         m.d.comb += [
             names.read_addresses[0].eq(address),

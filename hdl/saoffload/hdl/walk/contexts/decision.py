@@ -74,6 +74,9 @@ class Decision(wiring.Component):
         See :class:`.Watch`.
     do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
         In clock 3 of the judge: it is decided, and this is what.
+    do_offer : Out
+        The same as ``do_ask``, for what leads to the bus in that clock, if nothing is allowed in the clock after a
+        reset.
     goes_on : Out
         Early in that clock: if anything is decided, it is ``do_ask`` and not ``do_end``.
     do_wake, wake_context : Out
@@ -159,6 +162,7 @@ class Decision(wiring.Component):
                 "do_settle": Out(1),
                 "do_visit": Out(1),
                 "do_ask": Out(1),
+                "do_offer": Out(1),
                 "goes_on": Out(1),
                 "do_move": Out(1),
                 "do_end": Out(1),
@@ -294,14 +298,27 @@ class Decision(wiring.Component):
         is_from_buffer = self.is_from_buffer
         by_pick = ~lane_is_weighed_q & ~is_from_buffer
         pick_is_due = ~became_over_q & (is_first | (is_late & was_late_q) | is_expired | is_called_off)
-        by_itself = Mux(lane_is_weighed_q, is_waiting_q, pick_is_due)
-        may_be_due = Mux(is_from_buffer, ~self.buffer_failed, by_itself)
+        # Whom clock 3 decides and whom clock 2 weighs: the same, as of a clock before.
+        is_same_q = Signal()
+        m.d.sync += is_same_q.eq(weighed == looked_at)
+        is_open = self.is_weighed & ~was_overtaken_q & ~(self.do_settle & is_same_q)
         # A word is decided if the node is whole with it. A pick is put off if any word of its context comes, and made
         # anew: whether the node is over with it, and so late, is known late in this clock.
-        is_certain = is_from_buffer | (lane_is_weighed_q & was_over_q)
-        has_word_mine = self.has_word & is_word_mine & ~is_certain
-        is_whole = is_certain | (has_word_mine & self.is_end)
-        is_open = self.is_weighed & ~was_overtaken_q & ~(self.do_settle & (context == weighed)) & may_be_due
+        by_buffer = is_open & is_from_buffer & ~self.buffer_failed
+        by_word = is_open & ~is_from_buffer & lane_is_weighed_q & is_waiting_q
+        by_itself = is_open & by_pick & pick_is_due
+        has_word_mine = self.has_word & is_word_mine
+        is_due = Signal()
+        # What comes of the word that arrives is known last, so all else is told in two bits: it is due, or it is with a
+        # word that ends the node, or without any word, or it is not.
+        is_certain = by_buffer | (by_word & was_over_q)
+        with m.Switch(Cat(is_certain | by_itself, (by_word & ~was_over_q) | by_itself)):
+            with m.Case(0b01):
+                m.d.comb += is_due.eq(1)
+            with m.Case(0b10):
+                m.d.comb += is_due.eq(has_word_mine & self.is_end)
+            with m.Case(0b11):
+                m.d.comb += is_due.eq(~has_word_mine)
 
         failed_before = (fails_q | word_fails_q) & ~is_from_buffer
         fails_now = self.word_failed & is_word_mine & ~is_from_buffer
@@ -309,11 +326,13 @@ class Decision(wiring.Component):
         word_is_bad = Mux(has_header_now, self.header_is_bad, Mux(has_header_q, header_is_bad_q, was_bad_q))
         bad = Cat(~is_from_buffer & word_is_bad, is_from_buffer & self.buffer_is_bad)
         spoils = Cat(bad, failed_before | (by_pick & is_expired)) & (~is_first).replicate(3)
+        may_go_on = ~is_aborted & ~(~is_first & fails_now) & ~bit_of(self.busy_ids[:each], weighed)
+        is_right = self.is_right & ~spoils.any()
         m.d.sync += [
-            is_due_q.eq(is_open & Mux(is_certain | lane_is_weighed_q, is_whole, ~has_word_mine)),
-            was_put_off_q.eq(is_open & by_pick & has_word_mine),
-            may_go_on_q.eq(~is_aborted & ~(~is_first & fails_now) & ~bit_of(self.busy_ids[:each], weighed)),
-            is_right_q.eq(self.is_right & ~spoils.any()),
+            is_due_q.eq(is_due),
+            was_put_off_q.eq(by_itself & has_word_mine),
+            may_go_on_q.eq(may_go_on),
+            is_right_q.eq(is_right),
             is_stopped_q.eq(Cat(spoils, is_aborted & (~is_first | is_delete)).any()),
             word_stops_q.eq(~is_first & fails_now),
             was_first_q.eq(is_first),
@@ -325,6 +344,18 @@ class Decision(wiring.Component):
             does_fail_q.eq(self.is_weighed & is_from_buffer & self.buffer_failed),
             was_overtaken_q.eq(self.do_settle & (context == self.looked_at)),
         ]
+        # The three that let a read be offered once more, for that alone: from one register to all that a decision
+        # changes, and on to the bus, would be the longest way there is. Their first value, which means nothing beside
+        # the judge's own, keeps them apart from the others.
+        offers_due_q, may_go_on_again_q, is_right_again_q = (
+            Signal(name=name, init=1) for name in ("offers_due_q", "may_go_on_again_q", "is_right_again_q")
+        )
+        m.d.sync += [
+            offers_due_q.eq(is_due),
+            may_go_on_again_q.eq(may_go_on),
+            is_right_again_q.eq(is_right),
+        ]
+        m.d.comb += self.do_offer.eq(offers_due_q & may_go_on_again_q & is_right_again_q & self.is_allowed)
         was_stopped = is_stopped_q | word_stops_q
         has_node = ~was_first_q | was_deleting_q
         m.d.comb += [

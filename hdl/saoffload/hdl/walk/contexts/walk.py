@@ -270,7 +270,7 @@ class ContextWalk(WalkComponent):
             lane.ask_address.eq(judge.address),
             lane.ask_abi.eq(judge.abi),
             asks.can_ask.eq(judge.is_judged),
-            asks.do_ask.eq(decision.do_ask),
+            asks.do_ask.eq(decision.do_offer),
             asks.ask_is_parked.eq(decision.has_node),
             asks.do_wake.eq(decision.do_wake),
             asks.wake_context.eq(decision.wake_context),
