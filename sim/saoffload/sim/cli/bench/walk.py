@@ -20,7 +20,13 @@ PLOT_FORMATS = (".png", ".svg")
 
 ListOption = Annotated[
     list[str] | None,
-    typer.Option("--list", metavar="NAME", help="Walk this list only; repeat for more.", show_default=False),
+    typer.Option(
+        "--list",
+        metavar="NAME",
+        help="Walk this list only; repeat for more. One of contiguous24, slots32, slots64, each also with _down, "
+        "page_random, random, random_16_lists, swapped20, malloc.",
+        show_default=False,
+    ),
 ]
 LatencyOption = Annotated[
     list[str] | None,
