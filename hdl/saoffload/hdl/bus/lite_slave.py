@@ -157,4 +157,4 @@ class LiteSlave(wiring.Component):
 
 
 def _of_word(address: Signal) -> Value:
-    return Cat(Const(0, 2), address[2:])
+    return Value.cast(Cat(Const(0, 2), address[2:]))
