@@ -40,7 +40,7 @@ class CountContract(Spec):
         self.reach(m, "it comes and goes", dut.is_watched & self.before(m, ~dut.is_watched))
         late = self.inside("count")
         steps = self.inside("rises"), self.inside("falls")
-        self.lemma(m, "the count is a clock late", late + steps[0][0] == count + steps[1][0])
+        self.lemma(m, "the count is a clock late", late + steps[0][1] == count + steps[1][1])
         self.lemma(m, "it is in range", (late <= LIMIT) & (count <= LIMIT))
         self.lemma(m, "a change is one", ~(steps[0] & steps[1]).any())
 
