@@ -110,6 +110,11 @@ def test_a_ring_is_told_and_given_up(
     assert capsys.readouterr().err == f"wrong walk: contiguous24 at L = 7 on {engine}: {reason}\n"
 
 
+def test_help_names_every_list() -> None:
+    words = run_command("bench", "walk", "--help").stdout.translate(dict.fromkeys(map(ord, ",.│"), " ")).split()
+    assert {name.removesuffix("_down") for name in LISTS} <= set(words)
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("preset", ["small", "huge"])
 def test_every_list_at_every_latency(preset: str) -> None:

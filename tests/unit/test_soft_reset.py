@@ -103,6 +103,29 @@ def test_the_room_begins_anew_and_refuses_meanwhile() -> None:
     simulate(bed.dut, bench, background=[bed.grant])
 
 
+@pytest.mark.parametrize("clock", range(8))
+def test_a_refusal_in_any_clock_of_a_reset_is_of_before_or_behind_it(clock: int) -> None:
+    """What is forgotten of a doorbell is forgotten everywhere: its result, its interrupt and its count."""
+    bed = Bed()
+
+    async def reset(ctx: Any) -> None:
+        await ctx.tick().repeat(30 + clock)
+        ctx.set(bed.dut.do_reset, 1)
+        await ctx.tick()
+        ctx.set(bed.dut.do_reset, 0)
+
+    async def bench(ctx: Any) -> None:
+        await ctx.tick().repeat(28)
+        await bed.write(ctx, Register.DOORBELL, WALK)
+        await ctx.tick().repeat(60)
+        is_behind = await bed.read(ctx, Register.DOORBELL_RESULT) != DoorbellResult.NONE
+        interrupts = await bed.read(ctx, Register.INTERRUPT_STATUS)
+        assert bool(interrupts & InterruptStatusFields.REFUSED.mask) == is_behind
+        assert await bed.counter(ctx, Register.REFUSED_DOORBELLS_LOW) == is_behind
+
+    simulate(bed.dut, bench, reset, background=[bed.grant])
+
+
 @pytest.mark.parametrize("clock", range(0, 12, 2))
 def test_an_access_in_any_clock_of_a_reset_is_answered(clock: int) -> None:
     bed = Bed(TINY)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl import layouts
@@ -204,10 +204,12 @@ class Control(wiring.Component):
         m.submodules.interrupts = begins_anew(interrupts)
         m.submodules.counters = begins_anew(counters)
         is_reading_q = Signal()
-        refusals_q = Signal(3)
+        refusals_q = Signal(data.StructLayout({"doorbell": 1, "window": 1, "add": 1}))
         m.d.sync += [
             is_reading_q.eq(self.busy_ids.any()),
-            refusals_q.eq(Cat(queue.do_refuse, windows.do_refuse, adds.do_refuse)),
+            refusals_q.doorbell.eq(queue.do_refuse),
+            refusals_q.window.eq(windows.do_refuse),
+            refusals_q.add.eq(adds.do_refuse),
         ]
         with m.If(self.do_reset):
             m.d.sync += refusals_q.eq(0)
@@ -349,7 +351,7 @@ class Control(wiring.Component):
             "add_done": parts.adds.do_finish,
             "ready": self.is_ready & ~was_ready_q,
             "table_lost": self.table_is_damaged,
-            "refused": parts.refusals_q.any(),
+            "refused": parts.refusals_q.as_value().any(),
             "retire_late": self.retire_is_late,
         }
         m.d.comb += [
@@ -379,9 +381,9 @@ class Control(wiring.Component):
             "deleted_handles": self.handle_deleted,
             "not_found_handles": self.handle_not_found,
             "completions": parts.completions.do_post,
-            "refused_doorbells": parts.refusals_q[0],
-            "refused_windows": parts.refusals_q[1],
-            "refused_adds": parts.refusals_q[2],
+            "refused_doorbells": parts.refusals_q.doorbell,
+            "refused_windows": parts.refusals_q.window,
+            "refused_adds": parts.refusals_q.add,
             "unknown_aborts": self.abort_is_done & ~is_known_q & ~self.abort_matches,
             "unknown_beats": self.unknown_beat,
             "bad_retires": self.bad_retire[0],
@@ -478,4 +480,4 @@ class _Parts:
     counters: EventCounters
     is_reading_q: Signal
     #: Strobes, a clock late: a doorbell, a window or an add was refused.
-    refusals_q: Signal
+    refusals_q: data.View

@@ -30,6 +30,7 @@ class WindowStaging(wiring.Component):
     Members
     -------
     write_data : ``In(32)``
+        Stands from the clock before a strobe on.
     do_stage : ``In(6)``
         Per word of ``WORD_NAMES``: stages ``write_data``.
     do_commit : ``In(1)``
