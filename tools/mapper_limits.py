@@ -21,13 +21,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from saoffload.boards.flow import MAP_TO_ECP5
+from saoffload.boards.flow import FOLD_ENABLES, MAP_TO_ECP5
 from saoffload.boards.tools import TOOLS, BuildError
 
-READ = """
+READ = f"""
 read_rtlil top.il
 setattr -unset init a:uninitialised
-synth_ecp5 -nowidelut -run begin:map_luts -top top
+synth_ecp5 -nowidelut -run begin:map_ffs -top top
+{FOLD_ENABLES}
 delete =A:blackbox =A:whitebox
 write_rtlil mapped.il
 """

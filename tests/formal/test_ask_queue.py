@@ -43,6 +43,7 @@ class AsksContract(Spec):
             return Value.cast(bits.bit_select(context, 1))
 
         self.assume(m, dut.can_ask, given=dut.do_ask)
+        self.assume(m, dut.do_note == dut.do_ask)
         self.assume(m, dut.do_ask & dut.may_be_parked, given=dut.ask_is_parked)
         is_x86 = Value.cast(dut.abi) == Abi.X86.value
         self.assume(m, (dut.address[:2] == 0) & (is_x86 | ~dut.address[2]), given=dut.do_ask)

@@ -179,6 +179,8 @@ class CommandContract(Spec):
         for slot in range(2):
             waits = (slot ^ read_row[0]) < count
             self.lemma(m, "slots are known", self.inside("is_waiting")[slot] == waits)
+            turn = read_row[1] ^ (read_row[0] > slot)
+            self.lemma(m, "the row of each is known", self.inside("turn")[slot] == turn)
         staged = self.inside("has_q")
         tags = self.word("tags_0", "memory", address=write_row)
         for number, (name, at) in enumerate(

@@ -47,7 +47,9 @@ class DecisionContract(Spec):
         # Its node was promised by a buffer.
         self.promised = promised = Signal()
         is_item = self._judge(m)
-        starts = dut.do_start & (dut.start_context == context)
+        starts = of(dut.starts)
+        # One at a time.
+        self.assume(m, (dut.starts & (dut.starts - 1)) == 0)
         settles = dut.do_settle & (dut.context == context)
         asks, ends, visits = (settles & strobe for strobe in (dut.do_ask, dut.do_end, dut.do_visit))
         words = dut.word_context == context
@@ -79,8 +81,7 @@ class DecisionContract(Spec):
             m.d.sync += rest.eq(rest + 1)
         self.assume(m, ~active & (rest == REST), given=starts)
         self.assume(m, ~self._waits_for_judge(), given=starts)
-        was_started = self.before(m, dut.do_start) & (dut.started_context == self.before(m, dut.start_context))
-        self.assume(m, was_started, given=dut.start_was_aborted)
+        self.assume(m, self.before(m, dut.starts.any()), given=dut.start_was_aborted)
 
         # Who may be marked is, if it walks.
         self.assume(m, of(dut.do_mark) == (of(dut.may_mark) & active))
@@ -344,15 +345,15 @@ PROOFS = [
                 decision,
                 "loses-the-late",
                 NOT_LOST,
-                "is_late_here | is_put_off | starts",
-                "is_put_off | starts",
+                "is_late_here | is_put_off | self.starts[number]",
+                "is_put_off | self.starts[number]",
             ),
             broken(
                 decision,
                 "loses-what-it-put-off",
                 NOT_LOST,
-                "is_late_here | is_put_off | starts",
-                "is_late_here | starts",
+                "is_late_here | is_put_off | self.starts[number]",
+                "is_late_here | self.starts[number]",
             ),
             broken(
                 decision,

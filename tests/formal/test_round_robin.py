@@ -80,6 +80,38 @@ class Contract(Spec):
             self.lemma(m, about, self.inside(f"{name}_mark_q") == marks[number], given=is_first)
 
 
+class UnhurriedContract(Spec):
+    """Whoever takes says so at any time, and the turn is known a clock later."""
+
+    def describe(self, m: Module) -> None:
+        dut = self.dut
+        self.assume(m, dut.taken < WIDTH)
+        requests, marks = self.before(m, dut.requests), self.before(m, dut.marks)
+        self.promise(m, NAMES_A_REQUEST, dut.is_any == requests.any())
+        self.promise(m, NAMES_A_REQUEST, requests.bit_select(dut.index, 1), given=dut.is_any)
+        self.promise(m, MARKS_IT, dut.mark == marks.bit_select(dut.index, 1), given=dut.is_any)
+        start = Signal(range(WIDTH))
+        with m.If(dut.do_take):
+            m.d.sync += start.eq((dut.taken + 1) % WIDTH)
+        was_start = self.before(m, start)
+        is_behind = self.inside("is_behind_q")
+        for number in range(WIDTH):
+            self.lemma(m, "the registers know who is behind", is_behind[number] == ((start != 0) & (start <= number)))
+            distance, of_this = Signal(range(WIDTH)), Signal(range(WIDTH))
+            m.d.comb += [
+                distance.eq((dut.index + WIDTH - was_start) % WIDTH),
+                of_this.eq((number + WIDTH - was_start) % WIDTH),
+            ]
+            self.promise(m, IN_TURN, distance <= of_this, given=requests[number])
+        self.lemma(m, "the place is on the ring", start < WIDTH)
+        self.reach(m, "the last one is named", dut.is_any & (dut.index == WIDTH - 1))
+
+
+def unhurried(old: str = "", new: str = "") -> UnhurriedContract:
+    """The same of one that is told late."""
+    return UnhurriedContract((mutant(RoundRobin, old, new) if old else RoundRobin)(width=WIDTH, is_unhurried=True))
+
+
 def arbiter(old: str = "", new: str = "") -> Contract:
     """The contract around the arbiter, or around one of which a piece is replaced."""
     return Contract((mutant(RoundRobin, old, new) if old else RoundRobin)(width=WIDTH))
@@ -113,7 +145,25 @@ PROOFS = [
                 breaks=MARKS_IT,
             ),
         ),
-    )
+    ),
+    Proof(
+        name="unhurried-arbiter",
+        spec=unhurried,
+        depth=4,
+        reach_depth=8,
+        broken=(
+            Broken(
+                name="the-same-again",
+                spec=lambda: unhurried("self.taken < number", "self.taken <= number"),
+                breaks=IN_TURN,
+            ),
+            Broken(
+                name="a-bystander",
+                spec=lambda: unhurried('"later", self.requests & is_behind', '"later", is_behind'),
+                breaks=NAMES_A_REQUEST,
+            ),
+        ),
+    ),
 ]
 
 

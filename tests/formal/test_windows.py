@@ -23,7 +23,7 @@ PAGE_BITS = 12
 ALLOWS = "a node is allowed if and only if one window holds all its bytes"
 TRANSLATES = "the lowest window that holds it gives its number and its bus address"
 JUDGES = "a write is refused if and only if the contract says so, or it was locked in any clock of it"
-ANSWERS_ONCE = "a write is taken two clocks after it is looked at, and answered once"
+ANSWERS_ONCE = "a write is taken two clocks, or with contexts three, after it is looked at, and answered once"
 
 
 class Account:
@@ -165,33 +165,43 @@ class Contract(Spec):
             m.d.sync += waited.eq(waited + 1)
         with m.Else():
             m.d.sync += waited.eq(0)
-        self.promise(m, ANSWERS_ONCE, account.takes == (waited == 2))
+        states = ("ALIGN", "JUDGE", "COMMIT") if config.is_serial else ("ALIGN", "JUDGE", "WEIGH", "COMMIT")
+        last = len(states) - 1
+        self.promise(m, ANSWERS_ONCE, account.takes == (waited == last))
         self.lemma(m, "a new look begins afresh", ~account.was_locked, given=waited == 0)
-        self.lemma(m, "nothing waits for long", waited < 3)
-        self.lemma(m, "no look is none", (waited == 0) == self.state("fsm", "ALIGN"))
-        self.lemma(m, "a look is one", (waited == 1) == self.state("fsm", "JUDGE"))
-        self.lemma(m, "two looks are two", (waited == 2) == self.state("fsm", "COMMIT"))
+        self.lemma(m, "nothing waits for long", waited <= last)
+        for clocks, state in enumerate(states):
+            self.lemma(m, "each look has its state", (waited == clocks) == self.state("fsm", state))
         self.lemma(m, "who is looked at is there", dut.writes.valid & ~answers.valid, given=waited != 0)
-        self._tie_write(m, account, is_judging=waited == 1, is_committing=waited == 2)
+        self._tie_write(
+            m, account, waited=waited, is_weighed=Value.cast(~Value.cast(config.is_serial) & (waited == last))
+        )
         account.lemmas(m, self.inside("windows_q"))
         self.reach(m, "a node of the second window", check.is_allowed & (check.window == 1) & (bus[1] != 0))
         self.reach(m, "a window that ends with memory", (account.base[0] + account.size[0] == LIST_END) & held[0])
 
-    def _tie_write(self, m: Module, account: Account, *, is_judging: Value, is_committing: Value) -> None:
+    def _tie_write(self, m: Module, account: Account, *, waited: Value, is_weighed: Value) -> None:
         """What is known of a write on its way."""
+        is_looked_at, is_judged = waited != 0, waited > 1
         write = self.dut.writes.payload
         size, bus_base = write.size[3:], write.bus_base[3:]
         low_bits = self._config.address_width - 3
         is_empty, is_refused, shorter = (self.inside(name) for name in ("is_empty_q", "is_refused_q", "shorter_q"))
         is_far = (size >= (1 << low_bits) + 2) | (bus_base >= 2 << low_bits)
-        is_looked_at = is_judging | is_committing
-        self.lemma(m, "one more is added in one clock", self.inside("is_judging_q") == is_judging)
         self.lemma(m, "two words are taken off", shorter == (size - 2)[:low_bits], given=is_looked_at)
         self.lemma(m, "no room is known", is_empty == (size < 2), given=is_looked_at & ~is_refused)
-        self.lemma(m, "what is crooked is known", is_refused == (account.is_flawed | is_far), given=is_looked_at)
+        is_crooked = account.is_flawed | is_far
+        self.lemma(m, "what is crooked is known", is_refused == is_crooked, given=is_looked_at & ~is_weighed)
+        self.lemma(m, "what is refused is known", is_refused == account.is_refused_so_far, given=is_weighed)
         for name, start in (("carries_q", write.base), ("bus_carries_q", write.bus_base)):
             carry = (start[3 : 3 + low_bits] + shorter + 1)[low_bits]
-            self.lemma(m, "what lies beyond is, too", self.inside(name) == carry, given=is_committing)
+            self.lemma(m, "what lies beyond is, too", self.inside(name) == carry, given=is_judged)
+        if not self._config.is_serial:
+            last = (write.base[3 : 3 + low_bits] + shorter)[: low_bits + 1]
+            self.lemma(m, "its last word is known", self.inside("last_x86") == last, given=is_judged)
+            offset = write.bus_base[PAGE_BITS:] - write.base[PAGE_BITS:]
+            known = self.inside("offset")
+            self.lemma(m, "its place on the bus is known", known == offset[: len(known)], given=is_judged)
 
 
 def table(config: EngineConfig, old: str = "", new: str = "") -> Contract:
@@ -223,13 +233,13 @@ PROOFS = [
             "Cat(~is_x86, window.not_last_x86_low)",
             "Cat(Const(0, 1), window.not_last_x86_low)",
         ),
-        ("forgets-the-carry", ALLOWS, "window.crosses.eq(carries)", "window.crosses.eq(0)"),
+        ("forgets-the-carry", ALLOWS, "window.crosses.eq(last_x86[self._low_bits])", "window.crosses.eq(0)"),
         ("the-highest-window", TRANSLATES, "mark=bus_page)", "mark=bus_pages[-1])"),
         (
             "looks-at-the-lock-once",
             JUDGES,
-            "is_refused_q.eq(is_refused_q | self.is_locked),",
-            "is_refused_q.eq(is_refused_q),",
+            "is_refused_q.eq(is_refused_q | self.is_locked)",
+            "is_refused_q.eq(is_refused_q)",
         ),
         ("past-the-bus", JUDGES, "~is_empty_q) | is_bus_far", "~is_empty_q)"),
         ("takes-at-once", ANSWERS_ONCE, 'm.next = "JUDGE"', 'm.next = "COMMIT"'),

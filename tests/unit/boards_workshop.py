@@ -16,7 +16,9 @@ if "--version" in arguments:
     sys.exit()
 with (home / "calls").open("a") as calls:
     calls.write(name + " " + " ".join(arguments) + chr(10))
-if name == "nextpnr":
+if name == "nextpnr" and "--pack-only" in arguments:
+    pathlib.Path(arguments[arguments.index("--write") + 1]).write_text(plan["netlist"])
+elif name == "nextpnr":
     seed = arguments[arguments.index("--seed") + 1]
     if plan.get("nextpnr_hangs"):
         (home / "pid").write_text(str(os.getpid()))
@@ -31,7 +33,11 @@ if name == "nextpnr":
     pathlib.Path("report.json").write_text(json.dumps({{"fmax": clocks, "utilization": used}}))
     pathlib.Path("top.asc").write_text("seed " + seed)
     if "--write" in arguments:
-        pathlib.Path(arguments[arguments.index("--write") + 1]).write_text(plan["placed"])
+        placed = plan.get("placed_by_seed", {{}}).get(seed, plan["placed"])
+        pathlib.Path(arguments[arguments.index("--write") + 1]).write_text(placed)
+    if seed in plan.get("late", ()):
+        print("Info:  legend: * represents 4 endpoint(s)" + chr(10) + "Info:          + represents [1,4) endpoint(s)")
+        print("Info: [  -500,      0) |" + "*" * plan["late"][seed] + "+" + chr(10) + "Info: [     0,    500) |***** ")
 elif name == "yosys":
     if plan.get("yosys_fails"):
         sys.exit("ERROR: Module top is empty.")

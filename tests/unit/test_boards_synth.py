@@ -14,7 +14,7 @@ from tests.unit.streams import simulate
 
 from saoffload.boards.bare_chip import bare_chip
 from saoffload.boards.bus_walk import BusWalk
-from saoffload.boards.flow import WIRE_PICOSECONDS
+from saoffload.boards.flow import FEWEST_ENABLED, WIRE_PICOSECONDS
 from saoffload.boards.harness import Harness
 from saoffload.boards.synth import synthesize
 from saoffload.boards.tools import BuildError
@@ -239,7 +239,8 @@ def test_synthesis_does_not_make_the_copies_of_the_reset_one(workshop):
     workshop.plan(fmax={"1": 130.0}, constraint=125.0)
     measure(workshop, "engine")
     (script,) = workshop.home.glob("out/*/*/top.ys")
-    before, mapped, after = script.read_text().split("synth_ecp5")
+    before, folded, mapped, after = script.read_text().split("synth_ecp5")
+    assert f" -mince {FEWEST_ENABLED} -minsrst {FEWEST_ENABLED}\n" in folded
     assert f"\nabc9 -W {WIRE_PICOSECONDS} -maxlut 4\n" in mapped
     design = script.with_name("top.il").read_text()
     for room in RESET_ROOMS:

@@ -94,7 +94,8 @@ def test_an_address_that_waits_is_not_taken_for_a_head(seed: int, monkeypatch: p
     rare there is the rule here.
     """
     print(f"seed {seed}")
-    once, twice = "is_put_off | starts", "is_put_off | starts | (self.do_settle & (context == number))"
+    once = "is_put_off | self.starts[number]"
+    twice = f"{once} | (self.do_settle & (context == number))"
     patch(monkeypatch, Decision, "elaborate", once, twice)
     patch(monkeypatch, Offers, "elaborate", "has_one_q & is_free & ~self.lane_offers | is_urgent_q", "is_urgent_q")
     random = Random(seed)

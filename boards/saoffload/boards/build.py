@@ -10,7 +10,7 @@ from saoffload.hdl.config import preset as engine_preset
 
 from .catalogue import Board
 from .catalogue import board as board_named
-from .flow import Flow, Step, prepared
+from .flow import LARGEST_SEED, Flow, Step, prepared
 from .reports import BuildReport, RoutedDesign
 from .tools import INSTALL, BuildError
 from .top import BoardTop
@@ -19,7 +19,6 @@ __all__ = ["BuildError", "BuildReport", "Step", "build_board"]
 
 DEFAULT_SEED = 1
 MOST_SEEDS = 1000
-LARGEST_SEED = 2**31 - 1
 
 
 def build_board(

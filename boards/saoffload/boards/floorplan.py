@@ -1,4 +1,4 @@
-"""Where the block RAMs of an engine stand that takes all of an LFE5U-85F, and what is placed around them first."""
+"""Where the block RAMs of an engine stand that takes all of an LFE5U-85F, and in which parts it is placed."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from typing import Any
 
 from saoffload.hdl.config import EngineConfig, preset
 
-from .first_part import BLOCK_RAM, FirstPart
+from .netlist import BLOCK_RAM, cells_of
+from .partition import Part
 
 #: Columns and rows of the block RAMs of an LFE5U-85F; the number of a site counts to 4 along its row.
 COLUMNS = (
@@ -18,8 +19,15 @@ ROWS = (22, 46, 70, 82)
 MINDS_THE_CLOCK = "--placer heap --placer-heap-timingweight 30"
 """Options of nextpnr for designs of few block RAMs: this placer minds the clock, with thrice its weight more so."""
 
-TABLE = r"(table(_reset)?\b|borders\.adds(_|\b))"
-"""What names of the table's logic begin with: it, its reset, and the register of bundles that it is asked to add."""
+TABLE = (
+    # Which lookups are in use, and what is deleted next, is the others' to say.
+    r"table\b(?!\.(packet_path\.drain|delete_pipe\.deletes__payload))",
+    r"table_reset\b",
+    r"borders\.(add|flush|end_restore)",
+    # What is counted of lookups; and the registers of the harness that ask them.
+    r"(borders\.)?(key|handle)_(requests?|answers|retires|lookup|hit)(_|\b)",
+)
+"""What names of the table's registers begin with, and of those that stand at its borders."""
 
 WAYS, BLOCKS = 8, 19
 """Of the table of 16,384 keys: its ways, and the block RAMs of each."""
@@ -37,12 +45,12 @@ class Room:
 class Floorplan:
     """Tells the placer where block RAMs go, by their names; everything else, and what has no room, it places itself.
 
-    Parameters: ``rooms``; a block RAM belongs to the first that its name fits; ``first``, what is placed before the
-    rest, if anything; ``placing``, options of nextpnr for the rest, or for everything.
+    Parameters: ``rooms``; a block RAM belongs to the first that its name fits; ``parts``, in which the logic is placed,
+    in this order, if it is not placed as a whole; ``placing``, options of nextpnr for the whole.
     """
 
     rooms: tuple[Room, ...]
-    first: FirstPart | None = None
+    parts: tuple[Part, ...] = ()
     placing: str = "--placer static"
 
     def apply(self, netlist: dict[str, Any]) -> None:
@@ -50,8 +58,7 @@ class Floorplan:
 
         Raises ``ValueError`` when a room is too small: the netlist is of another design.
         """
-        # Cells of the library are modules too, without content.
-        cells = max((module["cells"] for module in netlist["modules"].values()), key=len)
+        cells = cells_of(netlist)
         left = sorted((name for name, cell in cells.items() if cell["type"] == BLOCK_RAM), key=_by_numbers)
         for room in self.rooms:
             inside = [name for name in left if re.search(room.pattern, name)]
@@ -82,17 +89,22 @@ def huge_engine() -> Floorplan:
     The row of block RAMs that is apart from the others holds what is no key: the walker's line buffers, the control
     room's queues, the state and the generations of bundles.
 
-    The table is placed first, for short wires. Walker and control room, with few block RAMs but long paths, come to
-    stand around it by a placer that minds the clock.
+    Walker and control room, with few block RAMs but long paths, are placed first and by themselves, by a placer that
+    minds the clock; then the table, beside them, by the one that makes short wires.
     """
     first, second, third, fourth = ([_site(number, row) for number in range(len(COLUMNS))] for row in ROWS)
-    # The parts of the keys go along the second row from the right to the left, and back along the two below it.
+    # The parts of the keys go along the second row from the right to the left, and back along the two below it. In the
+    # midst of the row stands what tells which keys live: whoever asks it is near the generations.
     along = len(second) // WAYS
-    left = second[: len(second) - along * WAYS]
-    slices = [second[start : start + WAYS][::-1] for start in range(len(left), len(second), WAYS)][::-1]
+    spare = len(second) - along * WAYS
+    gap = along // 2 * WAYS
+    live, blocks = second[gap : gap + spare], second[:gap] + second[gap + spare :]
+    slices = [blocks[start - WAYS : start][::-1] for start in range(len(blocks), 0, -WAYS)]
     pair = WAYS // 2
-    for start in range(0, pair * (BLOCKS - along), pair):
-        slices.append(third[start : start + pair] + fourth[start : start + pair][::-1])
+    slices += [
+        third[start : start + pair] + fourth[start : start + pair][::-1]
+        for start in range(0, pair * (BLOCKS - along), pair)
+    ]
     rest = iter(first)
     return Floorplan(
         rooms=(
@@ -100,23 +112,23 @@ def huge_engine() -> Floorplan:
                 Room(pattern=rf"\.way_\d\.memory\.memory\.block_0_{part}$", sites=tuple(sites))
                 for part, sites in enumerate(slices)
             ),
-            Room(pattern=r"\.live\.(exact|wildcard)_key\.", sites=tuple(left)),
+            Room(pattern=r"\.live\.(exact|wildcard)_key\.", sites=tuple(live)),
             *(
                 Room(pattern=pattern, sites=tuple(next(rest) for _ in range(count)))
                 for pattern, count in (
                     (r"\.pool\.buffer_\d+\.", 8),
-                    (r"\.control\.", 2),
-                    (r"\.live\.deletes\.", 4),
                     (r"\.live\.handle\.", 2),
+                    (r"\.live\.deletes\.", 4),
+                    (r"\.control\.", 2),
                     (r"\.generations\.handle_copy\.", 18),
                     (r"\.generations\.key_copy\.", 18),
                 )
             ),
         ),
-        first=FirstPart(
-            pattern=rf"harness\.design\.{TABLE}", rest=rf"harness\.design\.(?!{TABLE})", placing="--placer static"
+        parts=(
+            Part(name="rest", placing=MINDS_THE_CLOCK, tries=4),
+            Part(name="table", pattern=rf"harness\.design\.({'|'.join(TABLE)})", placing="--placer static"),
         ),
-        placing=MINDS_THE_CLOCK,
     )
 
 

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from .floorplan import Floorplan
-from .reports import ReportError, RoutedDesign, read_routed
+from .joining import join
+from .netlist import Netlist
+from .partition import Part, Partition
+from .reports import ReportError, RoutedDesign, lateness, read_routed
 from .tools import INSTALL, TOOLS, BuildError, Tool
 
-FIRST_SEED = 1
-"""Of the part that is placed first: with each seed of the rest it stands where it stands."""
+LARGEST_SEED = (1 << 31) - 1
+"""nextpnr takes no larger one."""
+
+PACKED = "packed.json"
+"""The netlist as place and route packs it, whose cells can be told each its site."""
 
 #: A change of how results are kept makes the ones of before void.
 CACHE_FORMAT = 1
@@ -27,6 +33,26 @@ FIRST_VALUES_DO_NOT_MATTER = "setattr -unset init a:uninitialised"
 WIRE_PICOSECONDS = 1000
 """A wire in front of a look-up table, as the mapper sees it: what routed designs have. ``synth_ecp5`` says 300, with
 which a carry chain of 32 bits is as long as six tables, and everything else may be as deep as that.
+"""
+
+FEWEST_ENABLED = 3
+"""Flip-flops that a clock enable, or a synchronous reset, of their own is worth, where depth matters."""
+
+FLIP_FLOPS = " ".join(
+    f"-cell {kind} {first_values}"
+    for kind, first_values in (
+        *(("$_DFF_?_", "01"), ("$_DFF_?P?_", "r"), ("$_SDFF_?P?_", "r")),
+        *(("$_DFFE_??_", "01"), ("$_DFFE_?P??_", "r"), ("$_SDFFE_?P??_", "r")),
+    )
+)
+"""Those of an ECP5, in the words of yosys."""
+
+# A lone flip-flop with an enable has two ways to it of look-up tables, of which the one to the enable is as long as
+# that to the data, or longer: as one the mapper can fold them.
+FOLD_ENABLES = f"""\
+opt_clean
+dfflegalize {FLIP_FLOPS} -mince {FEWEST_ENABLED} -minsrst {FEWEST_ENABLED}
+synth_ecp5 -nowidelut -run map_ffs:map_luts -top top
 """
 
 # What synth_ecp5 does for the rest, but for that delay, which no option of it tells.
@@ -69,7 +95,6 @@ class Flow:
         content = repr((CACHE_FORMAT, plan.digest().hex(), versions, *planned)).encode()
         self._folder = folder / hashlib.blake2b(content, digest_size=8).hexdigest()
         plan.extract(self._folder)
-        self._routed_netlist = self._folder / self._routing.netlist
 
     def check_packing(self) -> None:
         """Finds the last tool before the first takes minutes."""
@@ -94,37 +119,19 @@ class Flow:
         _write_whole(netlist, json.dumps(content))
 
     @property
-    def has_first_part(self) -> bool:
-        """Whether ``place_first`` has something to do."""
-        return self._floorplan is not None and self._floorplan.first is not None
+    def has_parts(self) -> bool:
+        """Whether the design is placed in parts, so that ``pack_cells`` has something to do."""
+        return self._floorplan is not None and bool(self._floorplan.parts)
 
-    def place_first(self) -> None:
-        """Place of the part that the floorplan wants placed before the rest, if it does."""
-        if self._floorplan is None or self._floorplan.first is None:
+    def pack_cells(self) -> None:
+        """The netlist in which the places of parts that were placed by themselves can be noted, if there are parts."""
+        packed = self._folder / PACKED
+        if not self.has_parts or packed.exists():
             return
-        name = self._routing.netlist
-        netlist, folder = self._folder / name, self._folder / "first"
-        self._routed_netlist = folder / "whole.json"
-        if self._routed_netlist.exists():
-            return
-        folder.mkdir(exist_ok=True)
-        for constraints in self._routing.inputs:
-            shutil.copyfile(self._folder / constraints, folder / constraints)
-        content = json.loads(netlist.read_text())
-        _write_whole(folder / name, json.dumps(self._floorplan.first.alone(content)))
-        placing = self._routing.without(shlex.split(self._floorplan.placing))
-        placing.run(
-            folder,
-            "place",
-            extra=[
-                *shlex.split(self._floorplan.first.placing),
-                *("--seed", str(FIRST_SEED), "--no-route", "--write", "placed.json", "--timing-allow-fail"),
-            ],
-            cure=self._cure,
-        )
-        with _fitting(netlist):
-            self._floorplan.first.keep(content, json.loads((folder / "placed.json").read_text()))
-        _write_whole(self._routed_netlist, json.dumps(content))
+        part = packed.with_suffix(".part")
+        packing = self._without_placing()
+        packing.run(self._folder, "pack_cells", extra=["--pack-only", "--write", part.name], cure=self._cure)
+        part.replace(packed)
 
     def route(self, seed: int) -> RoutedDesign:
         """Figures of the design placed and routed with that seed. A clock that is not met is a figure, no failure."""
@@ -135,13 +142,12 @@ class Flow:
         folder.mkdir(parents=True, exist_ok=True)
         for name in self._routing.inputs:
             shutil.copyfile(self._folder / name, folder / name)
-        shutil.copyfile(self._routed_netlist, folder / self._routing.netlist)
-        log = self._routing.run(
-            folder,
-            "route",
-            extra=["--seed", str(seed), "--report", "report.json", "--timing-allow-fail"],
-            cure=self._cure,
-        )
+        routing, extra = self._routing, ["--seed", str(seed), "--report", "report.json", "--timing-allow-fail"]
+        if self.has_parts:
+            self._place_parts(folder, seed)
+            routing = self._without_placing()
+            extra += ["--no-pack", "--freq", f"{self._clock_hz / 1e6:.6f}"]
+        log = routing.run(folder, "route", extra=extra, cure=self._cure)
         try:
             routed = read_routed(
                 family=self._routing.family,
@@ -153,6 +159,49 @@ class Flow:
             raise BuildError(f"place and route left no usable report: {error} (log: {log}): {INSTALL}") from error
         _write_whole(result, json.dumps(asdict(routed)))
         return routed
+
+    def _place_parts(self, folder: Path, seed: int) -> None:
+        """The netlist of that seed's folder, with the places of all parts."""
+        assert self._floorplan is not None
+        netlist = self._folder / self._routing.netlist
+        with _fitting(netlist):
+            partition = Partition(json.loads(netlist.read_text()), self._floorplan.parts)
+            placed: dict[Part, Netlist] = {}
+            for part in self._floorplan.parts:
+                placed[part] = self._place(part, partition.alone(part, placed), folder / part.name, seed)
+            whole = json.loads((self._folder / PACKED).read_text())
+            join(whole, partition, placed, clock_hz=self._clock_hz)
+        _write_whole(folder / self._routing.netlist, json.dumps(whole))
+
+    def _place(self, part: Part, netlist: Netlist, folder: Path, seed: int) -> Netlist:
+        """The part as nextpnr places it, the best of its tries."""
+        folder.mkdir(exist_ok=True)
+        for name in self._routing.inputs:
+            shutil.copyfile(self._folder / name, folder / name)
+        _write_whole(folder / self._routing.netlist, json.dumps(netlist))
+        late: dict[int, float] = {}
+        for number in range(part.tries):
+            tried = ((seed - 1) * part.tries + number) % LARGEST_SEED + 1
+            log = self._without_placing().run(
+                folder,
+                f"place-{tried}",
+                extra=[
+                    *shlex.split(part.placing),
+                    *("--seed", str(tried), "--no-route", "--write", _placed(tried), "--timing-allow-fail"),
+                ],
+                cure=self._cure,
+            )
+            late[tried] = lateness(log.read_text())
+        best = min(late, key=lambda tried: late[tried])
+        placed: Netlist = json.loads((folder / _placed(best)).read_text())
+        # They are large.
+        for tried in late:
+            (folder / _placed(tried)).unlink()
+        return placed
+
+    def _without_placing(self) -> "_Command":
+        assert self._floorplan is not None
+        return self._routing.without(shlex.split(self._floorplan.placing))
 
     def pack(self, seed: int) -> Path:
         """The bitstream of the design routed with that seed."""
@@ -214,21 +263,28 @@ class _Command:
 
 
 def prepared(
-    platform: Any, top: Any, *, is_ecp5: bool, placing: str = "--placer static", apart: Sequence[str] = ()
+    platform: Any,
+    top: Any,
+    *,
+    is_ecp5: bool,
+    placing: str = "--placer static",
+    apart: Sequence[str] = (),
+    folds_enables: bool = False,
 ) -> Any:
     """Amaranth's build plan: RTL, constraints and script, without a path of this machine in any of them.
 
     Parameters: ``placing``, options of nextpnr for ECP5. The default placer makes half the wire length of the other,
     ``heap``, on tables of many block RAMs, which the router cannot do without; ``heap`` minds the clock more.
     ``apart``: modules that stay what they are while the design is mapped, and are flattened behind it.
+    ``folds_enables``: enables of few flip-flops become part of their data, for designs of deep logic.
     """
     overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER, "script_after_synth": ""}
     if is_ecp5:
         # Multiplexers that join LUTs of a slice tie their places together: the placer then finds some far from where
         # they belong. Without them the table of 16,384 SAs is a tenth faster with the same number of LUTs.
-        overrides["synth_opts"] = "-nowidelut -run begin:map_luts"
+        overrides["synth_opts"] = f"-nowidelut -run begin:{'map_ffs' if folds_enables else 'map_luts'}"
         overrides["nextpnr_opts"] = placing
-        overrides["script_after_synth"] = MAP_TO_ECP5
+        overrides["script_after_synth"] = (FOLD_ENABLES if folds_enables else "") + MAP_TO_ECP5
     if apart:
         names = " ".join(apart)
         overrides["script_after_read"] += f"\nsetattr -mod -set keep_hierarchy 1 {names}"
@@ -249,6 +305,10 @@ def _fitting(netlist: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise BuildError(f"the netlist is none that the floorplan is for: {error} (netlist: {netlist})") from error
+
+
+def _placed(seed: int) -> str:
+    return f"placed-{seed}.json"
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -32,6 +32,9 @@ PLACING = {
 }
 """How they are placed, where no floorplan says it: see ``flow.prepared``."""
 
+DEEP = ("walk", "engine")
+"""Designs whose logic is deep, so that the mapper is to fold enables: see ``flow.prepared``."""
+
 APART = {"engine": tuple(f"top.harness.design.{room}_reset" for room in RESET_ROOMS)}
 """Modules that synthesis must not make one: the copies of the reset, which are the same but for where they stand."""
 
@@ -112,7 +115,7 @@ def synthesize(
     if clock_hz < 1e6:
         raise ValueError(f"the clock must be at least 1 MHz, got {clock_mhz}")
     floorplan = floorplan_of(subject, config, device)
-    step_count = 2 + seeds + (floorplan is not None and floorplan.first is not None)
+    step_count = 2 + seeds + (floorplan is not None and bool(floorplan.parts))
     number = 0
 
     def step(text: str) -> None:
@@ -126,7 +129,14 @@ def synthesize(
         harness = Harness(DESIGNS[subject](config))
         chip = bare_chip(device, clock_hz=clock_hz)
         placing = PLACING[subject] if floorplan is None else floorplan.placing
-        plan = prepared(chip, HarnessTop(harness), is_ecp5=True, placing=placing, apart=APART.get(subject, ()))
+        plan = prepared(
+            chip,
+            HarnessTop(harness),
+            is_ecp5=True,
+            placing=placing,
+            apart=APART.get(subject, ()),
+            folds_enables=subject in DEEP,
+        )
         flow = Flow(
             plan,
             folder=out_dir.resolve() / f"{device}-{subject}-{config.name}",
@@ -136,9 +146,9 @@ def synthesize(
         )
         step("synthesis")
         flow.synthesize()
-        if flow.has_first_part:
-            step("placing the first part")
-            flow.place_first()
+        if flow.has_parts:
+            step("packing cells")
+            flow.pack_cells()
         routed: dict[int, RoutedDesign] = {}
         failure: BuildError | None = None
         with ThreadPoolExecutor(jobs) as pool:

@@ -28,8 +28,8 @@ class SoftReset(wiring.Component):
     will_reset : ``Out(1)``
         The same a clock before, for the ``ResetCopy`` of each room.
 
-    Latency: 3 clocks from ``do_request`` to ``do_reset`` when no read is outstanding, else those reads' answers or
-    timeouts, and 2 more.
+    Latency: 4 clocks from ``do_request`` to ``do_reset`` when no read is outstanding, else those reads' answers or
+    timeouts, and 3 more.
     """
 
     def __init__(self) -> None:
@@ -47,8 +47,9 @@ class SoftReset(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.d.comb += self.will_reset.eq(self.is_pending & ~self.may_read & ~self.is_awaited & ~self.do_reset)
         m.d.sync += [
+            # It stays as it is: nothing begins any more. In a register, it has a clock to reach each room.
+            self.will_reset.eq(self.is_pending & ~self.may_read & ~self.is_awaited & ~self.will_reset & ~self.do_reset),
             self.is_pending.eq(self.do_request | (self.is_pending & ~self.do_reset)),
             # A clock late: what began in the clock of the request is awaited by then.
             self.may_read.eq(~self.is_pending | self.is_offered),

@@ -273,6 +273,8 @@ class CommandQueue(wiring.Component):
         slot_bits = len(write_row) - 1
         slot_count = 1 << slot_bits
         write_slot, read_slot = write_row[:slot_bits], read_row[:slot_bits]
+        # Which of the slot's two rows a command that waits in it has, or the next one will have: they take turns.
+        turn = Signal(slot_count)
         is_waiting = Signal(slot_count)
         is_aborted = Signal(slot_count)
         is_found = Signal(slot_count)
@@ -292,7 +294,6 @@ class CommandQueue(wiring.Component):
                 width=TAG_BITS, depth=4, in_block_ram=self._in_block_ram
             )
             tags.append(pair.read_data)
-            # A waiting command's row is its slot's first one at or after the head's.
             first, second = 2 * number, 2 * number + 1
             is_first_match = Signal(name=f"is_match_{first}")
             is_second_match = Signal(name=f"is_match_{second}")
@@ -306,9 +307,9 @@ class CommandQueue(wiring.Component):
                 is_found[second].eq((is_second_match | self.mark_is_all) & is_waiting[second]),
             ]
             with m.If(self.do_abort):
-                m.d.comb += pair.read_address.eq(Cat(Const(0, 1), read_row[-1] ^ (read_slot > first)))
+                m.d.comb += pair.read_address.eq(Cat(Const(0, 1), turn[first]))
             with m.Elif(reads_second):
-                m.d.comb += pair.read_address.eq(Cat(Const(1, 1), read_row[-1] ^ (read_slot > second)))
+                m.d.comb += pair.read_address.eq(Cat(Const(1, 1), turn[second]))
             # The comparison of the first goes by the second's place.
             m.d.sync += [
                 is_second_match.eq(pair.read_data == own),
@@ -328,6 +329,7 @@ class CommandQueue(wiring.Component):
         is_head = Signal(slot_count, init=1)
         m.d.sync += [
             is_head.eq((1 << read_slot)[:slot_count]),
+            turn.eq(turn ^ (is_head & do_take.replicate(slot_count))),
             self.command_is_aborted.eq(
                 (is_head & (is_aborted | (is_found & self.do_mark.replicate(slot_count)))).any()
             ),

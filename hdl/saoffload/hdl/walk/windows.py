@@ -66,9 +66,9 @@ class WindowTable(wiring.Component):
         A command is active or a read outstanding.
     check : ``In(WindowCheckSignature)``
 
-    A check takes 1 clock, one per clock. A write is taken 2 clocks after its first offer and answered in the next;
-    checks asked in the clock of its answer or later know of it. With contexts ``bus_address`` means nothing if a write
-    is committed in the clock of its check. The next write is looked at after the answer.
+    A check takes 1 clock, one per clock. A write is taken 2 clocks after its first offer, with contexts 3, and answered
+    in the next; checks asked in the clock of its answer or later know of it. With contexts ``bus_address`` means
+    nothing if a write is committed in the clock of its check. The next write is looked at after the answer.
     """
 
     writes: stream.Interface
@@ -222,15 +222,33 @@ class WindowTable(wiring.Component):
         # A size is used less 2 words: what a node needs at least. So it always fits, and no window below that is on.
         is_empty_q = Signal()
         carries_q, bus_carries_q = Signal(name="carries_q"), Signal(name="bus_carries_q")
+        offset = Signal(config.address_width - PAGE_BITS)
         shorter_q = Signal(self._low_bits)
         shorter = size[low] - 2
         is_below_2 = shorter[self._low_bits]
 
-        # `base` + `shorter`, and 1 more in JUDGE: there the carry says that the end lies beyond what the bits can name.
-        is_judging_q = Signal()
-        last_x86 = (Cat(Const(1, 1), base[low]) + Cat(is_judging_q, shorter_q))[1:]
-        carries = last_x86[self._low_bits]
-        bus_carries = (Cat(Const(1, 1), bus_base[low]) + Cat(Const(1, 1), shorter_q))[self._low_bits + 1]
+        # `base` + `shorter` in COMMIT; and whether one more is past what the bits can name, after JUDGE: then the end
+        # lies beyond it. In the smallest space one adder does both. With contexts, where four windows hang on the sum
+        # and the way there is long, what is added up stands in registers.
+        is_judging = Signal()
+        last_x86 = Signal(self._low_bits + 1)
+        if config.is_serial:
+            m.d.comb += [
+                last_x86.eq((Cat(Const(1, 1), base[low]) + Cat(is_judging, shorter_q))[1:]),
+                offset.eq(write.bus_base[PAGE_BITS:] - write.base[PAGE_BITS:]),
+            ]
+            bus_end = Cat(Const(1, 1), bus_base[low]) + Cat(Const(1, 1), shorter_q)
+            with m.If(is_judging):
+                m.d.sync += [carries_q.eq(last_x86[self._low_bits]), bus_carries_q.eq(bus_end[self._low_bits + 1])]
+        else:
+            m.d.sync += [
+                last_x86.eq(base[low] + shorter_q),
+                offset.eq(write.bus_base[PAGE_BITS:] - write.base[PAGE_BITS:]),
+            ]
+            m.d.comb += [
+                carries_q.eq(self._carry(m, "past_memory", base[low], shorter_q, Const(1, 1))),
+                bus_carries_q.eq(self._carry(m, "past_bus", bus_base[low], shorter_q, Const(1, 1))),
+            ]
 
         # Upper bits of a size or a bus base are 0, or they are 1 in the few cases in which the end still is in reach.
         is_size_large, is_bus_far = Const(0, 1), bus_carries_q & ~is_empty_q
@@ -270,16 +288,17 @@ class WindowTable(wiring.Component):
                         | (write.index >= config.windows)
                     ),
                 ]
-                m.d.sync += is_judging_q.eq(1)
                 m.next = "JUDGE"
             with m.State("JUDGE"):
-                m.d.sync += [
-                    is_judging_q.eq(0),
-                    carries_q.eq(carries),
-                    bus_carries_q.eq(bus_carries),
-                    is_refused_q.eq(is_refused_q | self.is_locked),
-                ]
-                m.next = "COMMIT"
+                m.d.comb += is_judging.eq(1)
+                m.d.sync += is_refused_q.eq(is_refused_q | self.is_locked)
+                m.next = "COMMIT" if config.is_serial else "WEIGH"
+            if not config.is_serial:
+                # What is known last opens hundreds of flip-flops.
+                with m.State("WEIGH"):
+                    m.d.sync += is_refused_q.eq(is_refused_q | is_past | self.is_locked)
+                    m.next = "COMMIT"
+                is_past = Const(0, 1)
             with m.State("COMMIT"):
                 m.d.comb += self.writes.ready.eq(1)
                 m.d.sync += [is_refused_q.eq(is_refused_q | is_past | self.is_locked), is_answering_q.eq(1)]
@@ -289,7 +308,7 @@ class WindowTable(wiring.Component):
                         window.is_on.eq(~is_empty_q),
                         window.not_first_word.eq(~base),
                         window.not_last_x86_low.eq(~last_x86[low]),
-                        window.crosses.eq(carries),
-                        window.page_offset.eq(write.bus_base[PAGE_BITS:] - write.base[PAGE_BITS:]),
+                        window.crosses.eq(last_x86[self._low_bits]),
+                        window.page_offset.eq(offset),
                     ]
                 m.next = "ALIGN"

@@ -17,8 +17,9 @@ class Aborts(wiring.Component):
 
     Members
     -------
-    do_start, start_context, start_tag : In
-        This context carries this tag from now on. One that starts in the clock of an abort or later is not meant.
+    starts, start_tag : In
+        Strobe for each: this context carries this tag from now on. One that starts in the clock of an abort or later is
+        not meant.
     do_abort, abort_tag, abort_is_all : In
         At most in every fourth clock; with ``abort_is_all`` every context is meant.
     is_undecided : ``In(contexts)``
@@ -35,8 +36,7 @@ class Aborts(wiring.Component):
         self._contexts = contexts
         super().__init__(
             {
-                "do_start": In(1),
-                "start_context": In(range(max(2, contexts))),
+                "starts": In(contexts),
                 "start_tag": In(TAG_BITS),
                 "do_abort": In(1),
                 "abort_tag": In(TAG_BITS),
@@ -53,7 +53,7 @@ class Aborts(wiring.Component):
         m = Module()
         tags_q = [Signal(TAG_BITS, name=f"tag_{number}_q") for number in range(self._contexts)]
         for number, tag_q in enumerate(tags_q):
-            with m.If(self.do_start & (self.start_context == number)):
+            with m.If(self.starts[number]):
                 m.d.sync += tag_q.eq(self.start_tag)
 
         # Those that were there at the abort: a command that starts behind it is not meant.

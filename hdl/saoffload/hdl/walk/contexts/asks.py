@@ -28,9 +28,9 @@ class AskQueue(wiring.Component):
 
     Members
     -------
-    can_ask, do_ask, context, address, abi, first_count : In
+    can_ask, do_ask, do_note, context, address, abi, first_count : In
         Asks for the node at this bus address, of which so many words lie before 4 KB. ``do_ask`` may be late in its
-        clock; it comes only with ``can_ask``.
+        clock; it comes only with ``can_ask``. ``do_note`` is the same, for what is kept: this one leads to the bus.
     do_wake, wake_context : In
         A node that was asked for with ``ask_is_parked`` is to be read after all.
     may_be_parked, ask_is_parked : In
@@ -66,6 +66,7 @@ class AskQueue(wiring.Component):
             {
                 "can_ask": In(1),
                 "do_ask": In(1),
+                "do_note": In(1),
                 "may_be_parked": In(1),
                 "ask_is_parked": In(1),
                 "context": In(context),
@@ -122,7 +123,7 @@ class AskQueue(wiring.Component):
         do_take = Signal()
         can_be_fast = Signal()
         m.d.comb += [
-            places.do_write.eq(self.do_ask),
+            places.do_write.eq(self.do_note),
             places.write_address.eq(self.context),
             places.write_data.word.eq(self.address[3:]),
             places.write_data.next_page.eq(self.address[PAGE_BITS:] + 1),
@@ -150,9 +151,9 @@ class AskQueue(wiring.Component):
         found = places.read_data[0]
         with m.If(self.reads.ready | is_parked_q):
             m.d.sync += is_held_q.eq(0)
-        with m.If(self.is_leaving | (self.do_ask & can_be_fast)):
+        with m.If(self.is_leaving | (self.do_note & can_be_fast)):
             m.d.sync += is_held_q.eq(self.is_leaving | self.may_be_parked | ~self.reads.ready)
-        m.d.sync += is_parked_q.eq(self.ask_is_parked & self.do_ask & can_be_fast)
+        m.d.sync += is_parked_q.eq(self.ask_is_parked & self.do_note & can_be_fast)
         with m.If(is_leaving_q):
             m.d.sync += [
                 held_q.id.eq(leaving_q),
@@ -174,7 +175,7 @@ class AskQueue(wiring.Component):
         was_parked_q = Signal()
         asked_context_q = Signal.like(self.context)
         m.d.sync += [
-            does_wait_q.eq(self.do_ask & ~can_be_fast),
+            does_wait_q.eq(self.do_note & ~can_be_fast),
             was_parked_q.eq(self.ask_is_parked),
             asked_context_q.eq(self.context),
         ]

@@ -36,9 +36,9 @@ class Decision(wiring.Component):
 
     Members
     -------
-    do_start, start_context, start_abi, start_is_delete : In
-        A command begins.
-    start_was_aborted, started_context : In
+    starts, start_abi, start_is_delete : In
+        Strobe for each context: a command begins.
+    start_was_aborted : In
         A clock later: it was aborted already.
     may_mark, do_mark : ``In(contexts)``
         Strobes: these are aborted. ``may_mark``, earlier: unless they are decided.
@@ -104,12 +104,10 @@ class Decision(wiring.Component):
         context, each = range(max(2, config.contexts)), config.contexts
         super().__init__(
             {
-                "do_start": In(1),
-                "start_context": In(context),
+                "starts": In(each),
                 "start_abi": In(Abi),
                 "start_is_delete": In(1),
                 "start_was_aborted": In(1),
-                "started_context": In(context),
                 "may_mark": In(each),
                 "do_mark": In(each),
                 "has_picked": Out(1),
@@ -441,10 +439,12 @@ class Decision(wiring.Component):
         # buffer does not expire here; that it is one is noted a clock later, in which no wait that has just begun
         # expires.
         did_settle_q = Signal()
+        starts_q = Signal(each)
         decided_q = Signal.like(context)
         was_promised_q = Signal()
         m.d.sync += [
             did_settle_q.eq(self.do_settle),
+            starts_q.eq(self.starts),
             decided_q.eq(context),
             was_promised_q.eq(self.goes_on & self.has_node),
         ]
@@ -454,20 +454,15 @@ class Decision(wiring.Component):
         # What expires was looked up a clock ago: a wait that a decision ended meanwhile is not decided again.
         expires = self.do_expire & ~self.is_promised & self.is_waiting
         m.d.sync += [
-            self.is_aborted.eq(
-                self.is_aborted
-                | self.do_mark
-                | Cat(self.start_was_aborted & (self.started_context == number) for number in range(each))
-            ),
+            self.is_aborted.eq(self.is_aborted | self.do_mark | (starts_q & self.start_was_aborted.replicate(each))),
             is_expired_q.eq(is_expired_q | expires),
         ]
         for number in range(each):
             is_called_off_in_turn = (in_turn == number) & calls_off_q[number]
             is_late_here = is_late_now & (late_context_q == number)
             is_put_off = was_put_off_q & (context == number)
-            starts = self.do_start & (self.start_context == number)
             m.d.comb += picks.do_want[number].eq(
-                is_called_off_in_turn | expires[number] | is_late_here | is_put_off | starts
+                is_called_off_in_turn | expires[number] | is_late_here | is_put_off | self.starts[number]
             )
             with m.If(is_late_here):
                 m.d.sync += is_late_q[number].eq(1)
@@ -481,17 +476,17 @@ class Decision(wiring.Component):
                 of(self.is_waiting, context).eq(self.goes_on),
                 of(self.has_ended, context).eq(~self.goes_on),
             ]
-        with m.If(self.do_start):
-            start = self.start_context
-            m.d.sync += [
-                of(self.abis_are_x86, start).eq(self.start_abi == Abi.X86),
-                of(is_first_q, start).eq(1),
-                of(is_late_q, start).eq(0),
-                of(is_expired_q, start).eq(0),
-                of(self.is_waiting, start).eq(0),
-                of(self.is_promised, start).eq(0),
-                of(self.has_ended, start).eq(0),
-                of(self.is_aborted, start).eq(0),
-                of(self.deletes_by_register, start).eq(self.start_is_delete),
-            ]
+        for number in range(each):
+            with m.If(self.starts[number]):
+                m.d.sync += [
+                    self.abis_are_x86[number].eq(self.start_abi == Abi.X86),
+                    is_first_q[number].eq(1),
+                    is_late_q[number].eq(0),
+                    is_expired_q[number].eq(0),
+                    self.is_waiting[number].eq(0),
+                    self.is_promised[number].eq(0),
+                    self.has_ended[number].eq(0),
+                    self.is_aborted[number].eq(0),
+                    self.deletes_by_register[number].eq(self.start_is_delete),
+                ]
         return m

@@ -30,9 +30,9 @@ class Dispatch(wiring.Component):
         An address of this context is still on its way to be judged, from the command before.
     must_wait : ``In(1)``
         No command starts in the next clock.
-    do_start, context : Out
-        The command is taken, by this context. ``context`` means nothing else. Found out a clock before: much begins
-        with it.
+    do_start, context, starts : Out
+        The command is taken, by this context; ``context`` means nothing else. ``starts``: the same in one bit for each
+        context. All of it is found out a clock before: much begins with it.
     do_free, freed_context : In
         The context can be used again.
     is_free : ``Out(contexts)``
@@ -54,6 +54,7 @@ class Dispatch(wiring.Component):
                 "must_wait": In(1),
                 "do_start": Out(1),
                 "context": Out(context),
+                "starts": Out(config.contexts),
                 "do_free": In(1),
                 "freed_context": In(context),
                 "is_free": Out(config.contexts, init=-1),
@@ -62,7 +63,8 @@ class Dispatch(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.turn = turn = RoundRobin(width=self._contexts)
+        # Nothing is found in the three clocks after a start.
+        m.submodules.turn = turn = RoundRobin(width=self._contexts, is_unhurried=True)
         is_lost_q = Signal(self._contexts)
         all_are_lost_q = Signal()
         has_context_q = Signal()
@@ -90,9 +92,11 @@ class Dispatch(wiring.Component):
         ]
         # Found once, it stays so until it is taken, or is lost and not the only choice any more.
         is_dropped = is_lost_context_q & ~all_are_lost_q
-        m.d.sync += self.do_start.eq(
-            self.commands.valid & has_context_q & ~is_dropped & ~self.must_wait & ~self.do_start
-        )
+        will_start = self.commands.valid & has_context_q & ~is_dropped & ~self.must_wait & ~self.do_start
+        m.d.sync += [
+            self.do_start.eq(will_start),
+            self.starts.eq(Cat(will_start & (self.context == number) for number in range(self._contexts))),
+        ]
         with m.If(has_context_q & is_dropped):
             m.d.sync += has_context_q.eq(0)
         with m.If(~has_context_q & ~has_started_q.any()):
@@ -102,7 +106,10 @@ class Dispatch(wiring.Component):
                 has_context_q.eq(turn.is_any),
             ]
         with m.If(self.do_start):
-            m.d.sync += [has_context_q.eq(0), self.is_free.bit_select(self.context, 1).eq(0)]
-        with m.If(self.do_free):
-            m.d.sync += self.is_free.bit_select(self.freed_context, 1).eq(1)
+            m.d.sync += has_context_q.eq(0)
+        for number in range(self._contexts):
+            with m.If(self.do_free & (self.freed_context == number)):
+                m.d.sync += self.is_free[number].eq(1)
+            with m.Elif(self.starts[number]):
+                m.d.sync += self.is_free[number].eq(0)
         return m

@@ -17,15 +17,17 @@ class RoundRobin(wiring.Component):
     takes ``index`` notes it, and says so in the clock after, in which nothing else may be taken. In that clock it is no
     request any more, whatever ``requests`` says.
 
-    Parameters: ``width``, the number of requests.
+    Parameters: ``width``, the number of requests; ``is_unhurried``: what is taken is no request any more when that is
+    told, and the turn is another one in the clock after: for who names the next one later than that.
 
     Members: ``requests : In(width)``; ``index``, ``is_any : Out``, of the requests a clock before; ``do_take``,
     ``taken : In``, a strobe: this one was served; ``marks : In(width)``, ``mark : Out``, what the bit with the number
     ``index`` was in the clock of the requests.
     """
 
-    def __init__(self, *, width: int):
+    def __init__(self, *, width: int, is_unhurried: bool = False):
         self._width = width
+        self._is_unhurried = is_unhurried
         super().__init__(
             {
                 "requests": In(width),
@@ -44,13 +46,15 @@ class RoundRobin(wiring.Component):
         is_behind = Signal(self._width)
         is_behind_q = Signal(self._width)
         is_left = Signal(self._width)
+        told = Cat(self.taken < number for number in range(self._width))
         m.d.comb += [is_behind.eq(is_behind_q), is_left.eq(self.requests)]
         with m.If(self.do_take):
-            m.d.comb += [
-                is_behind.eq(Cat(self.taken < number for number in range(self._width))),
-                is_left.eq(self.requests & Cat(self.taken != number for number in range(self._width))),
-            ]
-        m.d.sync += is_behind_q.eq(is_behind)
+            m.d.sync += is_behind_q.eq(told)
+            if not self._is_unhurried:
+                m.d.comb += [
+                    is_behind.eq(told),
+                    is_left.eq(self.requests & Cat(self.taken != number for number in range(self._width))),
+                ]
 
         # What is taken is not behind itself.
         later = self._found(m, "later", self.requests & is_behind)

@@ -150,13 +150,11 @@ class ContextWalk(WalkComponent):
         )
         same = ~(self.abort_tag ^ command.tag)
         same_q = Signal(-(-len(same) // TAG_PART))
-        start_q = Signal.like(dispatch.context)
         m.d.sync += [
             has_started_q.eq(dispatch.do_start),
             was_aborted_q.eq(self.command_is_aborted | (self.do_abort & self.abort_is_all)),
             is_any_meant_q.eq(self.do_abort),
             same_q.eq(Cat(same[low : low + TAG_PART].all() for low in range(0, len(same), TAG_PART))),
-            start_q.eq(dispatch.context),
         ]
         m.d.comb += [
             dispatch.busy_ids.eq(self.busy_ids),
@@ -172,15 +170,12 @@ class ContextWalk(WalkComponent):
             judge.start_budget.eq(command.budget),
             deletes.do_start.eq(dispatch.do_start),
             deletes.start_context.eq(dispatch.context),
-            aborts.do_start.eq(dispatch.do_start),
-            aborts.start_context.eq(dispatch.context),
+            aborts.starts.eq(dispatch.starts),
             aborts.start_tag.eq(command.tag),
-            decision.do_start.eq(dispatch.do_start),
-            decision.start_context.eq(dispatch.context),
+            decision.starts.eq(dispatch.starts),
             decision.start_abi.eq(command.abi),
             decision.start_is_delete.eq(command.opcode == Opcode.DELETE),
             decision.start_was_aborted.eq(has_started_q & (was_aborted_q | (is_any_meant_q & same_q.all()))),
-            decision.started_context.eq(start_q),
         ]
 
     def _connect_lane(
@@ -271,6 +266,7 @@ class ContextWalk(WalkComponent):
             lane.ask_abi.eq(judge.abi),
             asks.can_ask.eq(judge.is_judged),
             asks.do_ask.eq(decision.do_offer),
+            asks.do_note.eq(decision.do_ask),
             asks.ask_is_parked.eq(decision.has_node),
             asks.do_wake.eq(decision.do_wake),
             asks.wake_context.eq(decision.wake_context),

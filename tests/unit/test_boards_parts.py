@@ -1,0 +1,121 @@
+"""The flow of a design that is placed in parts: what nextpnr is asked, in which order, and what is kept."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.boards_workshop import Workshop
+
+from saoffload.boards.floorplan import Floorplan
+from saoffload.boards.netlist import cells_of
+from saoffload.boards.partition import Part
+from saoffload.boards.synth import synthesize
+from saoffload.boards.tools import BuildError
+
+PLAN = Floorplan(
+    rooms=(),
+    parts=(
+        Part(name="rest", placing="--placer heap --placer-heap-timingweight 30", tries=2),
+        Part(name="table", pattern=r"t\.", placing="--placer static"),
+    ),
+    placing="--placer heap",
+)
+LATE = {"1": 2, "2": 1, "3": 1, "4": 2}
+"""How late the placement of each seed is expected to be, in endpoints."""
+SITES = {"r.ff": "X1/Y1/SLICEA.FF0", "t.ff": "X2/Y1/SLICEA.FF0"}
+
+
+def netlist(*, is_placed: bool = False) -> str:
+    cells: dict[str, Any] = {
+        name: {
+            "type": "TRELLIS_FF",
+            "attributes": {"NEXTPNR_BEL": site} if is_placed else {},
+            "parameters": {},
+            "port_directions": {"CLK": "input", "DI": "input", "Q": "output"},
+            "connections": {"CLK": [9], "DI": [number], "Q": [3 - number]},
+        }
+        for number, (name, site) in enumerate(SITES.items(), start=1)
+    }
+    return json.dumps({"modules": {"top": {"cells": cells, "netnames": {}, "settings": {}}}})
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch) -> Workshop:
+    shop = Workshop(tmp_path)
+    shop.install(monkeypatch)
+    monkeypatch.setattr("saoffload.boards.synth.floorplan_of", lambda *_: PLAN)
+    return shop
+
+
+def measure(workshop: Workshop, **options: Any) -> Any:
+    return synthesize("walk", preset="tiny", out_dir=workshop.home / "out", **options)
+
+
+def test_parts_are_placed_with_each_seed_and_routed_together(workshop) -> None:
+    fmax = {str(seed): 110.0 + seed for seed in range(1, 5)}
+    workshop.plan(fmax=fmax, constraint=125.0, netlist=netlist(), placed=netlist(is_placed=True), late=LATE)
+    steps = []
+    for _ in range(2):
+        assert measure(workshop, seeds=2, progress=steps.append).fmax_by_seed == {1: 111.0, 2: 112.0}
+    assert [step.text for step in steps[:3]] == ["describing the hardware", "synthesis", "packing cells"]
+    assert steps[0].count == 5
+    packing, *others = [line for line in workshop.lines() if line.startswith("nextpnr")]
+    assert "--pack-only" in packing
+    seeds = [line.split("--seed ")[1].split()[0] for line in others]
+    # The first part twice, the second once, then all of it; with the other seed the same anew.
+    assert seeds == ["1", "2", "1", "1", "3", "4", "2", "2"]
+    for first, again, second, whole in (others[:4], others[4:]):
+        for line in (first, again):
+            assert "--placer heap --placer-heap-timingweight 30" in line
+        assert "--placer static" in second
+        assert all("--no-route" in line for line in (first, again, second))
+        assert "--no-pack --freq 125.000000" in whole
+        assert "--placer" not in whole
+        assert "--no-route" not in whole
+    for routed in workshop.home.glob("out/*/*/seed-*/top.json"):
+        cells = cells_of(json.loads(routed.read_text()))
+        assert {name: cell["attributes"]["NEXTPNR_BEL"] for name, cell in cells.items()} == SITES
+
+
+def test_the_placement_is_kept_of_which_the_least_lateness_is_expected(workshop) -> None:
+    """All others are thrown away: they are large."""
+    fmax = {"1": 100.0, "2": 100.0}
+    workshop.plan(
+        fmax=fmax,
+        constraint=125.0,
+        netlist=netlist(),
+        placed=netlist(is_placed=True),
+        late={"1": 3, "2": 5},
+        placed_by_seed={"2": netlist()},
+    )
+    assert measure(workshop).fmax_mhz == 100.0
+    assert not list(workshop.home.glob("out/*/*/seed-1/*/placed-*"))
+    workshop.plan(
+        fmax=fmax,
+        constraint=125.0,
+        netlist=netlist(),
+        placed=netlist(is_placed=True),
+        late={"1": 5, "2": 3},
+        placed_by_seed={"2": netlist()},
+        version=2,
+    )
+    with pytest.raises(BuildError, match=r"r\.ff was not placed with the part 'rest'") as raised:
+        measure(workshop)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_placement_that_tells_no_slack_is_told_in_one_line(workshop) -> None:
+    workshop.plan(fmax={"1": 130.0, "2": 130.0}, constraint=125.0, netlist=netlist(), placed=netlist(is_placed=True))
+    with pytest.raises(BuildError, match="nextpnr tells no slack of what it placed") as raised:
+        measure(workshop)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_design_without_one_of_the_parts_is_told_in_one_line(workshop) -> None:
+    whole = json.loads(netlist())
+    del cells_of(whole)["t.ff"]
+    fmax = {"1": 130.0, "2": 130.0}
+    workshop.plan(fmax=fmax, constraint=125.0, netlist=json.dumps(whole), placed=netlist(is_placed=True), late=LATE)
+    with pytest.raises(BuildError, match="the netlist is none that the floorplan is for: nothing belongs") as raised:
+        measure(workshop)
+    assert "\n" not in str(raised.value)
