@@ -193,6 +193,10 @@ class Contract(Spec):
         is_crooked = account.is_flawed | is_far
         self.lemma(m, "what is crooked is known", is_refused == is_crooked, given=is_looked_at & ~is_weighed)
         self.lemma(m, "what is refused is known", is_refused == account.is_refused_so_far, given=is_weighed)
+        if not self._config.is_serial:
+            for number in range(self._config.windows):
+                is_meant = is_weighed & ~account.is_refused_so_far & (write.index == number)
+                self.lemma(m, "whom it is meant for is known", self.inside("meant_q")[number] == is_meant)
         for name, start in (("carries_q", write.base), ("bus_carries_q", write.bus_base)):
             carry = (start[3 : 3 + low_bits] + shorter + 1)[low_bits]
             self.lemma(m, "what lies beyond is, too", self.inside(name) == carry, given=is_judged)

@@ -272,6 +272,13 @@ class WindowTable(wiring.Component):
             m.d.sync += is_answering_q.eq(0)
 
         # The write stays on offer until it is done, so little of it is kept here.
+        commits = Signal(config.windows)
+        meant = Cat((write.index == number) & ~is_refused_q & ~is_past for number in range(config.windows))
+        meant_q = Signal(config.windows)
+        if not config.is_serial:
+            # What is known last opens hundreds of flip-flops.
+            m.d.sync += meant_q.eq(0)
+            m.d.comb += commits.eq(meant_q & ~self.is_locked.replicate(config.windows))
         with m.FSM():
             with m.State("ALIGN"), m.If(self.writes.valid & ~is_answering_q):
                 is_unaligned = (write.base | write.size | write.bus_base)[:3].any()
@@ -294,21 +301,25 @@ class WindowTable(wiring.Component):
                 m.d.sync += is_refused_q.eq(is_refused_q | self.is_locked)
                 m.next = "COMMIT" if config.is_serial else "WEIGH"
             if not config.is_serial:
-                # What is known last opens hundreds of flip-flops.
                 with m.State("WEIGH"):
-                    m.d.sync += is_refused_q.eq(is_refused_q | is_past | self.is_locked)
+                    m.d.sync += [
+                        is_refused_q.eq(is_refused_q | is_past | self.is_locked),
+                        meant_q.eq(meant & ~self.is_locked.replicate(config.windows)),
+                    ]
                     m.next = "COMMIT"
-                is_past = Const(0, 1)
             with m.State("COMMIT"):
                 m.d.comb += self.writes.ready.eq(1)
-                m.d.sync += [is_refused_q.eq(is_refused_q | is_past | self.is_locked), is_answering_q.eq(1)]
-                with m.If(~is_refused_q & ~is_past & ~self.is_locked):
-                    window = windows_q[write.index]
-                    m.d.sync += [
-                        window.is_on.eq(~is_empty_q),
-                        window.not_first_word.eq(~base),
-                        window.not_last_x86_low.eq(~last_x86[low]),
-                        window.crosses.eq(last_x86[self._low_bits]),
-                        window.page_offset.eq(offset),
-                    ]
+                if config.is_serial:
+                    m.d.comb += commits.eq(meant & ~self.is_locked.replicate(config.windows))
+                is_past_now = is_past if config.is_serial else Const(0, 1)
+                m.d.sync += [is_refused_q.eq(is_refused_q | is_past_now | self.is_locked), is_answering_q.eq(1)]
                 m.next = "ALIGN"
+        for window, does_commit in zip(windows_q, commits, strict=True):
+            with m.If(does_commit):
+                m.d.sync += [
+                    window.is_on.eq(~is_empty_q),
+                    window.not_first_word.eq(~base),
+                    window.not_last_x86_low.eq(~last_x86[low]),
+                    window.crosses.eq(last_x86[self._low_bits]),
+                    window.page_offset.eq(offset),
+                ]
