@@ -80,8 +80,17 @@ def test_numbers_are_counted_not_spelt_and_what_has_no_room_is_left_alone() -> N
 
 
 def test_a_room_that_is_too_small_is_told() -> None:
-    with pytest.raises(ValueError, match="2 block RAMs fit 'memory', which has 1 sites"):
+    with pytest.raises(ValueError, match="2 cells of type DP16KD fit 'memory', which has 1 sites"):
         Floorplan(rooms=(Room(pattern="memory", sites=("A",)),)).apply(netlist("memory.0", "memory.1"))
+
+
+def test_a_room_takes_cells_of_its_kind_alone() -> None:
+    design = netlist("reset.block")
+    cells = design["modules"]["top"]["cells"]
+    cells["reset.copy"] = {"type": "TRELLIS_FF", "attributes": {}}
+    Floorplan(rooms=(Room(pattern="reset", sites=("A",), kind="TRELLIS_FF"),)).apply(design)
+    assert cells["reset.copy"]["attributes"]["BEL"] == "A"
+    assert sites(design)["reset.block"] is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,9 @@ def test_place_and_route_is_given_the_plan_and_another_plan_is_another_design(wo
 
 def test_a_netlist_that_the_plan_does_not_fit_is_told_in_one_line(workshop) -> None:
     workshop.plan(fmax={"1": 130.0}, constraint=125.0, netlist=json.dumps(netlist("memory.0", "memory.1")))
-    with pytest.raises(BuildError, match="the netlist is none that the floorplan is for: 2 block RAMs") as raised:
+    with pytest.raises(
+        BuildError, match="the netlist is none that the floorplan is for: 2 cells of type DP16KD"
+    ) as raised:
         synthesize("walk", preset="tiny", out_dir=workshop.home / "out")
     assert "\n" not in str(raised.value)
 

@@ -62,6 +62,14 @@ def test_each_cell_stands_where_its_part_was_placed_and_stays_there() -> None:
     assert packed["modules"]["top"]["settings"]["target_freq"] == "125000000.000000"
 
 
+def test_a_flip_flop_of_the_floorplan_is_locked_as_the_others_are() -> None:
+    packed = netlist(r__ff=ff(M=[1], Q=[2]))
+    cells_of(packed)["r.ff"]["attributes"] = {"BEL": "X1/Y1/SLICEA.FF0"}
+    homeless, cells = joined(packed, netlist(r__ff=ff("X1/Y1/SLICEA.FF0", M=[1])), netlist())
+    assert homeless == 0
+    assert cells["r.ff"]["attributes"] == {"NEXTPNR_BEL": "X1/Y1/SLICEA.FF0", "BEL_STRENGTH": LOCKED}
+
+
 def test_pieces_of_a_cell_go_with_it() -> None:
     names = ("t.sum$CCU2_COMB0", "t.sum$CCU2_COMB1", "t.word$DPRAM_COMB3", "t.word$RAMW_BLOCK1", "t.word$RAMW_SLICE")
     packed, table = netlist(), netlist()

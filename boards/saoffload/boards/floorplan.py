@@ -6,7 +6,7 @@ from typing import Any
 
 from saoffload.hdl.config import EngineConfig, preset
 
-from .netlist import BLOCK_RAM, cells_of
+from .netlist import BLOCK_RAM, FLIP_FLOP, cells_of
 from .partition import Part
 
 #: Columns and rows of the block RAMs of an LFE5U-85F; the number of a site counts to 4 along its row.
@@ -29,23 +29,33 @@ TABLE = (
 )
 """What names of the table's registers begin with, and of those that stand at its borders."""
 
+RESET_SITES = {
+    "walk": "X36/Y27/SLICEA.FF0",
+    "control": "X54/Y27/SLICEA.FF0",
+    "table": "X64/Y55/SLICEA.FF0",
+}
+"""Where the copy of the reset of each large room stands."""
+
 WAYS, BLOCKS = 8, 19
 """Of the table of 16,384 keys: its ways, and the block RAMs of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """Block RAMs that stand together: those whose name fits ``pattern``, by their numbers, on ``sites`` in order."""
+    """Block RAMs, or other cells of one ``kind``, that stand together: those whose name fits ``pattern``, by their
+    numbers, on ``sites`` in order.
+    """
 
     pattern: str
     sites: tuple[str, ...]
+    kind: str = BLOCK_RAM
 
 
 @dataclass(frozen=True, kw_only=True)
 class Floorplan:
-    """Tells the placer where block RAMs go, by their names; everything else, and what has no room, it places itself.
+    """Tells the placer where cells go, by their names; everything else, and what has no room, it places itself.
 
-    Parameters: ``rooms``; a block RAM belongs to the first that its name fits; ``parts``, in which the logic is placed,
+    Parameters: ``rooms``; a cell belongs to the first that its name fits; ``parts``, in which the logic is placed,
     in this order, if it is not placed as a whole; ``placing``, options of nextpnr for the whole.
     """
 
@@ -59,14 +69,17 @@ class Floorplan:
         Raises ``ValueError`` when a room is too small: the netlist is of another design.
         """
         cells = cells_of(netlist)
-        left = sorted((name for name, cell in cells.items() if cell["type"] == BLOCK_RAM), key=_by_numbers)
+        left = sorted(cells, key=_by_numbers)
         for room in self.rooms:
-            inside = [name for name in left if re.search(room.pattern, name)]
+            inside = [name for name in left if cells[name]["type"] == room.kind and re.search(room.pattern, name)]
             if len(inside) > len(room.sites):
-                raise ValueError(f"{len(inside)} block RAMs fit {room.pattern!r}, which has {len(room.sites)} sites")
+                raise ValueError(
+                    f"{len(inside)} cells of type {room.kind} fit {room.pattern!r}, which has {len(room.sites)} sites"
+                )
             for name, site in zip(inside, room.sites, strict=False):
                 cells[name].setdefault("attributes", {})["BEL"] = site
-            left = [name for name in left if name not in inside]
+            taken = set(inside)
+            left = [name for name in left if name not in taken]
 
 
 def floorplan_of(subject: str, config: EngineConfig, device: str) -> Floorplan | None:
@@ -88,6 +101,9 @@ def huge_engine() -> Floorplan:
 
     The row of block RAMs that is apart from the others holds what is no key: the walker's line buffers, the control
     room's queues, the state and the generations of bundles.
+
+    The copies of the reset stand in the midst of what they lead to. Their wires are as long wherever they are, so the
+    placer puts them anywhere; but not their longest one.
 
     Walker and control room, with few block RAMs but long paths, are placed first and by themselves, by a placer that
     minds the clock; then the table, beside them, by the one that makes short wires.
@@ -123,6 +139,10 @@ def huge_engine() -> Floorplan:
                     (r"\.generations\.handle_copy\.", 18),
                     (r"\.generations\.key_copy\.", 18),
                 )
+            ),
+            *(
+                Room(pattern=rf"\.{room}_reset\.do_reset_", sites=(site,), kind=FLIP_FLOP)
+                for room, site in RESET_SITES.items()
             ),
         ),
         parts=(

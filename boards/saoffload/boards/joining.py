@@ -54,7 +54,7 @@ def join(packed: Netlist, partition: Partition, placed: Mapping[Part, Netlist], 
             end = chain_ends.get(name)
             if partition.owner_of(PIECE.sub("", name if end is None else end.neighbour)) is not part:
                 continue
-            if "BEL" in cell["attributes"]:
+            if "BEL" in cell["attributes"] and not SITE.fullmatch(cell["attributes"]["BEL"]):
                 continue
             found = source.get(name if end is None else name_of_end.get(end, ""))
             site_name = site_of(found) if found else None
@@ -70,6 +70,7 @@ def join(packed: Netlist, partition: Partition, placed: Mapping[Part, Netlist], 
                 homeless += 1
                 continue
             used.add(site_name)
+            cell["attributes"].pop("BEL", None)
             cell["attributes"] |= {"NEXTPNR_BEL": site_name, "BEL_STRENGTH": LOCKED}
             if site is not None:
                 of_this_part.append((site, cell))
