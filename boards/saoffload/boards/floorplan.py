@@ -121,7 +121,15 @@ def huge_engine() -> Floorplan:
         third[start : start + pair] + fourth[start : start + pair][::-1]
         for start in range(0, pair * (BLOCKS - along), pair)
     ]
-    rest = iter(first)
+    # The control room stands between the walker and the table, the bits of deletes near those who keep the table.
+    no_keys = (
+        (r"\.pool\.buffer_\d+\.", first[:8]),
+        (r"\.live\.handle\.", first[8:10]),
+        (r"\.generations\.handle_copy\.", first[10:20] + first[22:30]),
+        (r"\.control\.", first[20:22]),
+        (r"\.live\.deletes\.", first[30:34]),
+        (r"\.generations\.key_copy\.", first[34:]),
+    )
     return Floorplan(
         rooms=(
             *(
@@ -129,17 +137,7 @@ def huge_engine() -> Floorplan:
                 for part, sites in enumerate(slices)
             ),
             Room(pattern=r"\.live\.(exact|wildcard)_key\.", sites=tuple(live)),
-            *(
-                Room(pattern=pattern, sites=tuple(next(rest) for _ in range(count)))
-                for pattern, count in (
-                    (r"\.pool\.buffer_\d+\.", 8),
-                    (r"\.live\.handle\.", 2),
-                    (r"\.live\.deletes\.", 4),
-                    (r"\.control\.", 2),
-                    (r"\.generations\.handle_copy\.", 18),
-                    (r"\.generations\.key_copy\.", 18),
-                )
-            ),
+            *(Room(pattern=pattern, sites=tuple(sites)) for pattern, sites in no_keys),
             *(
                 Room(pattern=rf"\.{room}_reset\.do_reset_", sites=(site,), kind=FLIP_FLOP)
                 for room, site in RESET_SITES.items()
