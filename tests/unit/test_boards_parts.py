@@ -61,6 +61,7 @@ def test_parts_are_placed_with_each_seed_and_routed_together(workshop) -> None:
     assert steps[0].count == 5
     packing, *others = [line for line in workshop.lines() if line.startswith("nextpnr")]
     assert "--pack-only" in packing
+    assert "--textcfg" not in packing
     seeds = [line.split("--seed ")[1].split()[0] for line in others]
     # The first part twice, the second once, then all of it; with the other seed the same anew.
     assert seeds == ["1", "2", "1", "1", "3", "4", "2", "2"]

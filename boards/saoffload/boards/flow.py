@@ -129,7 +129,8 @@ class Flow:
         if not self.has_parts or packed.exists():
             return
         part = packed.with_suffix(".part")
-        packing = self._without_placing()
+        # There is no configuration of what has no place yet: nextpnr would stumble over it.
+        packing = self._without_placing().without_option("--textcfg")
         packing.run(self._folder, "pack_cells", extra=["--pack-only", "--write", part.name], cure=self._cure)
         part.replace(packed)
 
@@ -250,6 +251,10 @@ class _Command:
         if at is None:
             raise ValueError(f"{' '.join(arguments)} is no part of {' '.join(self.arguments)}")
         return replace(self, arguments=self.arguments[:at] + self.arguments[at + count :])
+
+    def without_option(self, option: str) -> "_Command":
+        """The same command, less an option and its value."""
+        return self.without([option, self._value(option)]) if option in self.arguments else self
 
     def _value(self, option: str) -> str:
         return self.arguments[self.arguments.index(option) + 1]
