@@ -84,24 +84,28 @@ def test_pieces_of_a_cell_go_with_it() -> None:
 def test_the_ends_of_a_carry_chain_are_known_by_whom_they_lead_to() -> None:
     """They have no names of their own: the third of the whole may be the first of the part."""
 
-    def chain(first: str, last: str, *, row: int = 0) -> dict[str, Any]:
-        cells = {
-            first: cell(LUT, (row and f"X1/Y{row}/SLICEA.K0") or "", A=[1], FCO=[10]),
-            "t.sum$CCU2_COMB0": cell(LUT, (row and f"X1/Y{row}/SLICEA.K1") or "", FCI=[10], FCO=[11]),
-            "t.sum$CCU2_COMB1": cell(LUT, (row and f"X1/Y{row}/SLICEB.K0") or "", FCI=[11], FCO=[12]),
-            last: cell(LUT, (row and f"X1/Y{row}/SLICEB.K1") or "", FCI=[12], F=[13]),
-        }
-        return netlist(**cells)
+    def chain(first: int, last: int, *, row: int = 0) -> dict[str, Any]:
+        names = (
+            f"$nextpnr_CCU2C_{first}$CCU2_COMB1",
+            "t.sum$CCU2_COMB0",
+            f"$nextpnr_CCU2C_{last}$CCU2_COMB0",
+            f"$nextpnr_CCU2C_{last}$CCU2_COMB1",
+        )
+        sites = [(row and f"X1/Y{row}/SLICE{place}") or "" for place in ("A.K0", "A.K1", "B.K0", "B.K1")]
+        return netlist(
+            **{
+                name: cell(LUT, site, FCI=[10 + number], FCO=[11 + number])
+                for number, (name, site) in enumerate(zip(names, sites, strict=True))
+            }
+        )
 
-    packed = chain("$nextpnr_CCU2C_3$CCU2_COMB1", "$nextpnr_CCU2C_4$CCU2_COMB0")
-    table = chain("$nextpnr_CCU2C_0$CCU2_COMB1", "$nextpnr_CCU2C_1$CCU2_COMB0", row=5)
-    homeless, cells = joined(packed, netlist(), table)
+    homeless, cells = joined(chain(3, 4), netlist(), chain(0, 1, row=5))
     assert homeless == 0
     assert sites(cells) == {
         "$nextpnr_CCU2C_3$CCU2_COMB1": "X1/Y5/SLICEA.K0",
         "t.sum$CCU2_COMB0": "X1/Y5/SLICEA.K1",
-        "t.sum$CCU2_COMB1": "X1/Y5/SLICEB.K0",
-        "$nextpnr_CCU2C_4$CCU2_COMB0": "X1/Y5/SLICEB.K1",
+        "$nextpnr_CCU2C_4$CCU2_COMB0": "X1/Y5/SLICEB.K0",
+        "$nextpnr_CCU2C_4$CCU2_COMB1": "X1/Y5/SLICEB.K1",
     }
 
 

@@ -25,6 +25,7 @@ CELLS: dict[str, tuple[str, dict[str, list[int | str]]]] = {
     "t.ff": ("TRELLIS_FF", {"CLK": [9], "DI": [22], "Q": [20]}),
     "r.serves_the_table": ("LUT4", {"A": [1], "B": [21], "C": ["0"], "D": ["0"], "Z": [22]}),
     "t.answer": ("TRELLIS_FF", {"CLK": [9], "DI": [8], "Q": [40]}),
+    "t.second": ("TRELLIS_FF", {"CLK": [9], "DI": [5], "Q": [36]}),
     # Read by both: from the rest alone, from the table alone, from both.
     "t.of_the_rest": ("LUT4", {"A": [1], "B": [5], "C": ["0"], "D": ["0"], "Z": [30]}),
     "r.of_the_table": ("LUT4", {"A": [20], "B": ["0"], "C": ["0"], "D": ["0"], "Z": [31]}),
@@ -36,7 +37,16 @@ CELLS: dict[str, tuple[str, dict[str, list[int | str]]]] = {
     "clock": ("TRELLIS_IO", {"O": [9]}),
 }
 OUTPUTS = ("Z", "Q", "S0", "DOA0", "O")
-OF_THE_TABLE = {"t.ram", "t.ff", "t.answer", "t.reader", "r.serves_the_table", "r.of_the_table", "t.of_both"}
+OF_THE_TABLE = {
+    "t.ram",
+    "t.ff",
+    "t.answer",
+    "t.second",
+    "t.reader",
+    "r.serves_the_table",
+    "r.of_the_table",
+    "t.of_both",
+}
 SITES = {"r.pair_lut": "X3/Y4/SLICEA.K0", "r.pair_ff": "X3/Y4/SLICEA.FF0", "r.double_ff0": "X3/Y4/SLICEB.FF1"}
 
 
@@ -112,10 +122,8 @@ def test_of_a_neighbour_what_leads_into_the_part_is_kept(partition) -> None:
 def test_who_shares_a_place_with_another_by_choice_does_not_stay(partition) -> None:
     """nextpnr chooses which of the two flip-flops stands with the look-up table that feeds both."""
     sites = placed()
-    sites["modules"]["top"]["cells"]["r.double_lut"] = {
-        "type": "LUT4",
-        "attributes": {"NEXTPNR_BEL": "X3/Y4/SLICEB.K1"},
-    }
+    for name, site in (("r.double_lut", "X3/Y4/SLICEB.K1"), ("r.double_ff1", "X3/Y4/SLICEC.FF0")):
+        cells_of(sites)[name] = {"type": "LUT4", "attributes": {"NEXTPNR_BEL": site}}
     assert {"r.double_lut", "r.double_ff0"}.isdisjoint(cells_of(partition.alone(TABLE, {REST: sites})))
 
 
