@@ -29,12 +29,14 @@ TABLE = (
 )
 """What names of the table's registers begin with, and of those that stand at its borders."""
 
-RESET_SITES = {
-    "walk": "X36/Y27/SLICEA.FF0",
-    "control": "X54/Y27/SLICEA.FF0",
-    "table": "X64/Y55/SLICEA.FF0",
+MIDDLES = {
+    r"\.walk_reset\.do_reset_": "X36/Y27/SLICEA.FF0",
+    r"\.control_reset\.do_reset_": "X60/Y27/SLICEA.FF0",
+    r"\.table_reset\.do_reset_": "X64/Y55/SLICEA.FF0",
+    # That a delete reads, from where deletes come from to those who keep the table.
+    r"\.table\.delete__do_read_": "X80/Y30/SLICEA.FF0",
 }
-"""Where the copy of the reset of each large room stands."""
+"""Flip-flops that much hangs on, and the places in the midst of it: the copies of the reset, and a strobe."""
 
 WAYS, BLOCKS = 8, 19
 """Of the table of 16,384 keys: its ways, and the block RAMs of each."""
@@ -102,8 +104,8 @@ def huge_engine() -> Floorplan:
     The row of block RAMs that is apart from the others holds what is no key: the walker's line buffers, the control
     room's queues, the state and the generations of bundles.
 
-    The copies of the reset stand in the midst of what they lead to. Their wires are as long wherever they are, so the
-    placer puts them anywhere; but not their longest one.
+    Flip-flops that lead far in all directions stand in the midst of it. Their wires are as long all together wherever
+    they are, so the placer puts them anywhere; but their longest one is not.
 
     Walker and control room, with few block RAMs but long paths, are placed first and by themselves, by a placer that
     minds the clock; then the table, beside them, by the one that makes short wires.
@@ -125,8 +127,8 @@ def huge_engine() -> Floorplan:
     no_keys = (
         (r"\.pool\.buffer_\d+\.", first[:8]),
         (r"\.live\.handle\.", first[8:10]),
-        (r"\.generations\.handle_copy\.", first[10:20] + first[22:30]),
-        (r"\.control\.", first[20:22]),
+        (r"\.generations\.handle_copy\.", first[10:25] + first[27:30]),
+        (r"\.control\.", first[25:27]),
         (r"\.live\.deletes\.", first[30:34]),
         (r"\.generations\.key_copy\.", first[34:]),
     )
@@ -138,10 +140,7 @@ def huge_engine() -> Floorplan:
             ),
             Room(pattern=r"\.live\.(exact|wildcard)_key\.", sites=tuple(live)),
             *(Room(pattern=pattern, sites=tuple(sites)) for pattern, sites in no_keys),
-            *(
-                Room(pattern=rf"\.{room}_reset\.do_reset_", sites=(site,), kind=FLIP_FLOP)
-                for room, site in RESET_SITES.items()
-            ),
+            *(Room(pattern=pattern, sites=(site,), kind=FLIP_FLOP) for pattern, site in MIDDLES.items()),
         ),
         parts=(
             Part(name="rest", placing=MINDS_THE_CLOCK, tries=4),

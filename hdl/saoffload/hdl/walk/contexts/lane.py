@@ -149,7 +149,7 @@ class Lane(wiring.Component):
         m.d.comb += has_word.eq(self.beats.valid & ~is_line(self._config, beat.id))
         kind_q = Signal(kind)
         low, high = beat.data[:32], beat.data[32:]
-        next_low = self._low_of_next(m, low, high, found.next_is_first)
+        next_ = self._next(m, low, high, kind=found)
         looked_up_q = Signal(2)
         following_q = Signal(2)
         follows_q = Signal()
@@ -182,7 +182,7 @@ class Lane(wiring.Component):
         m.d.sync += [failed_looked_up_q.eq(self.failed.bit_select(arriving, 1)), failed_before_q.eq(has_failed)]
         m.d.comb += [
             self.has_next.eq(has_word & holds_next),
-            self.next.eq(Cat(next_low, high & (~kind_q.is_x86).replicate(32))),
+            self.next.eq(next_),
             self.has_handle.eq(has_word & is_last_word),
             self.handle.eq(handle_of(low, high, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),
             self.is_end.eq(beat.is_final & is_last_word),
@@ -214,17 +214,18 @@ class Lane(wiring.Component):
             m.d.sync += self.is_bad.bit_select(self.header_context, 1).eq(self.header_is_bad)
         return m
 
-    def _low_of_next(self, m: Module, low: Value, high: Value, is_high: Value) -> Value:
-        """The lower half of the ``Next`` in a word. The sums of the windows wait for it, so it is chosen as the word
-        arrives, where a beat is a word.
+    def _next(self, m: Module, low: Value, high: Value, *, kind: data.View) -> Value:
+        """The ``Next`` in a word; ``kind`` is that of the word which arrives. The sums of the windows wait for it: it is
+        chosen as the word arrives, where a beat is a word.
         """
         if self._config.data_width != layouts.WORD_DATA_BITS:
-            is_high_q = Signal(name="next_is_high_q")
-            m.d.sync += is_high_q.eq(is_high)
-            return Mux(is_high_q, high, low)
-        next_low_q = Signal(32)
-        m.d.sync += next_low_q.eq(Mux(is_high, self.arriving_data[32:], self.arriving_data[:32]))
-        return next_low_q
+            kind_q = Signal(kind.shape(), name="next_kind_q")
+            m.d.sync += kind_q.eq(kind)
+            return Value.cast(Cat(Mux(kind_q.next_is_first, high, low), high & (~kind_q.is_x86).replicate(32)))
+        next_q = Signal(64)
+        low, high = self.arriving_data[:32], self.arriving_data[32:]
+        m.d.sync += next_q.eq(Cat(Mux(kind.next_is_first, high, low), high & (~kind.is_x86).replicate(32)))
+        return next_q
 
 
 def is_line(config: EngineConfig, id_: Value) -> Value:
