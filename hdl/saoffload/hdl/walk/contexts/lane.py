@@ -215,8 +215,9 @@ class Lane(wiring.Component):
         return m
 
     def _next(self, m: Module, low: Value, high: Value, *, kind: data.View) -> Value:
-        """The ``Next`` in a word; ``kind`` is that of the word which arrives. The sums of the windows wait for it: it is
-        chosen as the word arrives, where a beat is a word.
+        """The ``Next`` in a word; ``kind`` is that of the word which arrives.
+
+        The sums of the windows wait for it: where a beat is a word, it is chosen as the word arrives.
         """
         if self._config.data_width != layouts.WORD_DATA_BITS:
             kind_q = Signal(kind.shape(), name="next_kind_q")
