@@ -127,6 +127,16 @@ def test_who_shares_a_place_with_another_by_choice_does_not_stay(partition) -> N
     assert {"r.double_lut", "r.double_ff0"}.isdisjoint(cells_of(partition.alone(TABLE, {REST: sites})))
 
 
+def test_a_neighbour_gives_way_where_the_floorplan_has_the_part_itself() -> None:
+    """Two cells at one site, and the placer would fall over them."""
+    whole = design()
+    cells_of(whole)["t.ff"]["attributes"]["BEL"] = SITES["r.pair_ff"]
+    cells = cells_of(Partition(whole, (REST, TABLE)).alone(TABLE, {REST: placed()}))
+    assert "r.pair_ff" not in cells
+    assert "r.pair_lut" in cells
+    assert cells["t.ff"]["attributes"]["BEL"] == SITES["r.pair_ff"]
+
+
 def test_a_part_of_which_there_is_nothing_is_told() -> None:
     nobody = Part(name="nobody", pattern=r"n\.", placing="")
     with pytest.raises(ValueError, match="nothing belongs to the part 'nobody'"):

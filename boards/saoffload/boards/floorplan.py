@@ -34,7 +34,7 @@ MIDDLES = {
     r"\.control_reset\.do_reset_": "X60/Y27/SLICEA.FF0",
     r"\.table_reset\.do_reset_": "X64/Y55/SLICEA.FF0",
     # That a delete reads, from where deletes come from to those who keep the table.
-    r"\.table\.delete__do_read_": "X80/Y30/SLICEA.FF0",
+    r"\.table\.delete__do_read_": "X92/Y30/SLICEA.FF0",
 }
 """Flip-flops that much hangs on, and the places in the midst of it: the copies of the reset, and a strobe."""
 

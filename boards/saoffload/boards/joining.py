@@ -64,13 +64,13 @@ def join(packed: Netlist, partition: Partition, placed: Mapping[Part, Netlist], 
                 homeless += 1
                 continue
             site = _Site.of(site_name)
+            cell["attributes"].pop("BEL", None)
             if site_name in used or (site is not None and not tiles[site.tile].takes(site, cell)):
                 if cell["type"] != FLIP_FLOP:
                     raise ValueError(f"{name} has no place beside the parts before {part.name!r}")
                 homeless += 1
                 continue
             used.add(site_name)
-            cell["attributes"].pop("BEL", None)
             cell["attributes"] |= {"NEXTPNR_BEL": site_name, "BEL_STRENGTH": LOCKED}
             if site is not None:
                 of_this_part.append((site, cell))

@@ -85,12 +85,13 @@ class Partition:
         kept = {name: cell for name, cell in self._cells.items() if cell["type"] not in placed_types or name in own}
         own_nets = nets_of(self._cells[name] for name in own)
         tiles: set[str] = set()
-        taken: set[str] = set()
+        # What the floorplan has for this part is its own: a neighbour there gives way.
+        taken = {site for name in own if (site := self._cells[name]["attributes"].get("BEL"))}
         for other, placed in before.items():
             sites = {name: site for name, cell in cells_of(placed).items() if (site := site_of(cell))}
             tiles |= {match[1] for site in sites.values() if (match := LOGIC_TILE.match(site))}
             for name in self._steady(other, sites):
-                if not own_nets.isdisjoint(nets_of([self._cells[name]])):
+                if sites[name] not in taken and not own_nets.isdisjoint(nets_of([self._cells[name]])):
                     kept[name] = _touching(self._cells[name], own_nets, sites[name])
                     taken.add(sites[name])
         last_net = max((bit for cell in self._cells.values() for _, bit in bits_of(cell)), default=0)
