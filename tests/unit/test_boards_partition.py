@@ -143,6 +143,12 @@ def test_a_part_of_which_there_is_nothing_is_told() -> None:
         Partition(design(), (REST, nobody)).alone(nobody, {})
 
 
+def test_a_plan_without_a_part_for_the_rest_is_told() -> None:
+    """Else the rest would go with whichever part comes first."""
+    with pytest.raises(ValueError, match="no part is without a pattern"):
+        Partition(design(), (TABLE,))
+
+
 def test_the_netlist_itself_stays_as_it_is() -> None:
     whole = design()
     before = deepcopy(whole)

@@ -51,14 +51,17 @@ class Partition:
     its inputs come from: by its name it may be of one part and serve another, and would stand between them.
 
     Parameters: ``netlist``, of the whole design, as yosys writes it in JSON; ``parts``, in the order in which they are
-    placed.
+    placed, one of them without a pattern, else ``ValueError``.
     """
 
     def __init__(self, netlist: Netlist, parts: Sequence[Part]):
         self._netlist = netlist
         self._cells = cells_of(netlist)
         self._parts = parts
-        self._rest = next((part for part in parts if not part.pattern), parts[0])
+        rest = next((part for part in parts if not part.pattern), None)
+        if rest is None:
+            raise ValueError("no part is without a pattern: what no pattern matches belongs to none")
+        self._rest = rest
         self._owners = self._with_luts(
             {name: self._by_name(name) for name, cell in self._cells.items() if cell["type"] != LUT}
         )
@@ -74,7 +77,7 @@ class Partition:
         ``before``: parts that are placed already, as nextpnr wrote them. Their look-up tables and flip-flops that touch
         this part stand where they are, so that it comes to lie beside them, and all others of their tiles are taken.
 
-        Raises ``ValueError`` when no logic is left: the netlist is of another design.
+        Raises ``ValueError`` when nothing belongs to the part: the netlist is of another design.
         """
         placed_types = (*LOGIC, BLOCK_RAM)
         own = {

@@ -50,7 +50,8 @@ def synth(
 
     The walker has its read master with it. The design stands between registers, without a board around it. Speed grade
     6; the figures are those of the routed design. A table of 16,384 SAs takes from ten minutes to half an hour per
-    seed, the walker of huge two; what was done before and did not change is not done again.
+    seed, the whole engine of huge about twenty, the walker of huge two; what was done before and did not change is not
+    done again.
     """
     from saoffload.boards.flow import Step
     from saoffload.boards.synth import synthesize
