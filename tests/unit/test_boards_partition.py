@@ -93,7 +93,10 @@ def test_a_part_is_placed_without_logic_and_block_rams_of_the_others() -> None:
 
 
 def test_the_next_part_finds_its_neighbours_at_their_places_and_their_tiles_taken(partition) -> None:
-    cells = cells_of(partition.alone(TABLE, {REST: placed()}))
+    neighbours = placed()
+    # What was kept free for the table itself is not in its way.
+    cells_of(neighbours)["taken.X5/Y6/SLICEA.K0"] = {"attributes": {"NEXTPNR_BEL": "X5/Y6/SLICEA.K0"}}
+    cells = cells_of(partition.alone(TABLE, {REST: neighbours}))
     fillers = {name for name in cells if name.startswith("taken.")}
     assert set(cells) - fillers == OF_THE_TABLE | {"clock", "r.pair_lut", "r.pair_ff"}
     # Seven of the tile's eight look-up tables: the eighth is the neighbour's.
@@ -135,6 +138,23 @@ def test_a_neighbour_gives_way_where_the_floorplan_has_the_part_itself() -> None
     assert "r.pair_ff" not in cells
     assert "r.pair_lut" in cells
     assert cells["t.ff"]["attributes"]["BEL"] == SITES["r.pair_ff"]
+
+
+def test_tiles_in_which_a_later_part_has_a_site_are_left_alone() -> None:
+    """Flip-flops of a tile share more than a clock: beside those of a part before it the site might be of no use."""
+    whole = design()
+    cells_of(whole)["t.ff"]["attributes"]["BEL"] = "X5/Y6/SLICEB.FF1"
+    cells = cells_of(Partition(whole, (REST, TABLE)).alone(REST, {}))
+    taken = {name: cell for name, cell in cells.items() if name.startswith("taken.")}
+    assert {cell["attributes"]["BEL"] for cell in taken.values()} == {
+        f"X5/Y6/SLICE{slice_name}.{kind}{number}" for slice_name in "ABCD" for kind in ("K", "FF") for number in (0, 1)
+    }
+    flip_flops = [cell for cell in taken.values() if cell["type"] == "TRELLIS_FF"]
+    assert all(cell["connections"]["CLK"] == [9] and cell["connections"]["DI"] == ["0"] for cell in flip_flops)
+    outputs = [cell["connections"]["Z" if cell["type"] == "LUT4" else "Q"][0] for cell in taken.values()]
+    assert len(set(outputs)) == 16
+    assert min(outputs) > 40
+    assert "t.ff" not in cells
 
 
 def test_a_part_of_which_there_is_nothing_is_told() -> None:

@@ -28,6 +28,17 @@ SLICES, LUTS_PER_SLICE = "ABCD", 2
 
 LOGIC_TILE = re.compile(r"(X\d+/Y\d+)/SLICE")
 
+TAKEN = "taken."
+"""What the names of cells begin with that are there for their sites alone."""
+
+FILLER: Cell = {
+    "hide_name": 0,
+    "type": LUT,
+    "parameters": {"INIT": "0" * 16},
+    "port_directions": dict.fromkeys("ABCD", "input") | {"Z": "output"},
+    "connections": {port: ["0"] for port in "ABCD"} | {"Z": []},
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -77,6 +88,9 @@ class Partition:
         ``before``: parts that are placed already, as nextpnr wrote them. Their look-up tables and flip-flops that touch
         this part stand where they are, so that it comes to lie beside them, and all others of their tiles are taken.
 
+        Tiles in which the floorplan has a site for a part that comes later are taken, too: flip-flops of one tile share
+        a reset, and more.
+
         Raises ``ValueError`` when nothing belongs to the part: the netlist is of another design.
         """
         placed_types = (*LOGIC, BLOCK_RAM)
@@ -91,15 +105,29 @@ class Partition:
         # What the floorplan has for this part is its own: a neighbour there gives way.
         taken = {site for name in own if (site := self._cells[name]["attributes"].get("BEL"))}
         for other, placed in before.items():
-            sites = {name: site for name, cell in cells_of(placed).items() if (site := site_of(cell))}
+            sites = {
+                name: site
+                for name, cell in cells_of(placed).items()
+                if (site := site_of(cell)) and not name.startswith(TAKEN)
+            }
             tiles |= {match[1] for site in sites.values() if (match := LOGIC_TILE.match(site))}
             for name in self._steady(other, sites):
                 if sites[name] not in taken and not own_nets.isdisjoint(nets_of([self._cells[name]])):
                     kept[name] = _touching(self._cells[name], own_nets, sites[name])
                     taken.add(sites[name])
+        later = [
+            cell
+            for name, cell in self._cells.items()
+            if cell["type"] == FLIP_FLOP and "BEL" in cell["attributes"] and self._owners[name] not in (part, *before)
+        ]
         last_net = max((bit for cell in self._cells.values() for _, bit in bits_of(cell)), default=0)
-        for number, site in enumerate(sorted(_luts_of(tiles) - taken), start=1):
-            kept[f"taken.{site}"] = _filler(site, last_net + number)
+        fillers = dict.fromkeys(_sites_of(tiles, "K"), FILLER)
+        for cell in later:
+            tile = cell["attributes"]["BEL"].partition("/SLICE")[0]
+            fillers |= dict.fromkeys(_sites_of([tile], "K"), FILLER)
+            fillers |= dict.fromkeys(_sites_of([tile], "FF"), _touching(cell, set(), ""))
+        for number, site in enumerate(sorted(fillers.keys() - taken), start=1):
+            kept[TAKEN + site] = _filling(fillers[site], site, last_net + number)
         return with_cells(self._netlist, kept)
 
     def _by_name(self, name: str) -> Part:
@@ -206,17 +234,14 @@ def _touching(cell: Cell, nets: set[int], site: str) -> Cell:
     }
 
 
-def _luts_of(tiles: Iterable[str]) -> set[str]:
-    return {f"{tile}/SLICE{name}.K{number}" for tile in tiles for name in SLICES for number in range(LUTS_PER_SLICE)}
-
-
-def _filler(site: str, net: int) -> Cell:
-    """A look-up table that is there for its site."""
+def _sites_of(tiles: Iterable[str], kind: str) -> set[str]:
+    """Of look-up tables, ``K``, or of flip-flops, ``FF``."""
     return {
-        "hide_name": 0,
-        "type": LUT,
-        "parameters": {"INIT": "0" * 16},
-        "attributes": {"BEL": site},
-        "port_directions": dict.fromkeys("ABCD", "input") | {"Z": "output"},
-        "connections": {port: ["0"] for port in "ABCD"} | {"Z": [net]},
+        f"{tile}/SLICE{name}.{kind}{number}" for tile in tiles for name in SLICES for number in range(LUTS_PER_SLICE)
     }
+
+
+def _filling(cell: Cell, site: str, net: int) -> Cell:
+    """The like of a cell, there for its site, with an output of its own."""
+    outputs = {port: [net] for port in cell["connections"] if is_output(cell, port)}
+    return cell | {"attributes": {"BEL": site}, "connections": cell["connections"] | outputs}
