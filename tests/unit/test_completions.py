@@ -43,9 +43,9 @@ def words_of(result: dict[str, Any]) -> list[int]:
 class Bed:
     """Reserves places, sends results of both kinds, answers graces, reads and pops as a host would."""
 
-    def __init__(self, depth: int):
+    def __init__(self, depth: int, *, base: str = "tiny"):
         self.depth = depth
-        self.dut = Completions(replace(preset("tiny"), completion_depth=depth))
+        self.dut = Completions(replace(preset(base), completion_depth=depth))
         self.posts = Probe(self.dut.do_post)
         self.graces = Probe(self.dut.graces.valid)
         #: Tags whose commands hold a place but have no result yet, per kind.
@@ -60,6 +60,7 @@ class Bed:
         words = []
         for word in range(7):
             ctx.set(dut.word, word)
+            await ctx.tick()
             ctx.set(dut.do_read, 1)
             await ctx.tick()
             ctx.set(dut.do_read, 0)
@@ -86,11 +87,12 @@ class Bed:
         ctx.set(self.dut.do_reserve, 0)
 
 
+@pytest.mark.parametrize("base", ["tiny", "small"])
 @pytest.mark.parametrize("depth", [2, 3, 4])
 @pytest.mark.parametrize("pattern", STALL_PATTERNS, ids=str)
 @pytest.mark.parametrize("seed", seeds(2))
-def test_every_result_becomes_one_completion(seed: int, pattern: StallPattern, depth: int) -> None:
-    bed, count = Bed(depth), 20
+def test_every_result_becomes_one_completion(seed: int, pattern: StallPattern, depth: int, base: str) -> None:
+    bed, count = Bed(depth, base=base), 20
     dut, random = bed.dut, Random(f"{seed} {pattern} {depth}")
     flush_tags = {tag for tag in range(count) if random.random() < 0.3}
     results = [flush_result_of(random, tag) if tag in flush_tags else result_of(random, tag) for tag in range(count)]

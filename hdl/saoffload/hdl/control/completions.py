@@ -1,6 +1,6 @@
 """The completion queue: what became of each command, held back until no packet can use what it deleted."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -40,8 +40,9 @@ class Completions(wiring.Component):
     graces, grace_answers : streams of ``NOTHING``, always ready
         To and from the table.
     word, do_read : In
-        Reads a word of the head: ``read_data`` holds it in the next clock. It is 0 in every other clock, and while
-        there is no completion.
+        Reads a word of what was the head in the clock before ``do_read``, in which ``word`` must stand already.
+        ``read_data`` holds it in the clock after, and is 0 in every other clock, and if there was no completion. A read
+        in every second clock at most.
     do_pop : ``In(1)``
         Removes the head; changes nothing when there is none.
     is_valid : ``Out(1)``
@@ -61,6 +62,7 @@ class Completions(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._depth = config.completion_depth
+        self._is_small = config.prefers_block_ram
         super().__init__(
             {
                 "may_reserve": Out(1),
@@ -113,16 +115,28 @@ class Completions(wiring.Component):
                 m.d.sync += mark.eq(mark + 1)
 
         # No row is written while it is read: what is read is posted, and its place is still taken.
-        shows_word_q = Signal()
         m.submodules.rows = rows = BlockMemory(width=32, depth=1 << (slot_bits + WORD_BITS))
-        m.d.comb += [
-            rows.read_address.eq(Cat(self.word, popped[:slot_bits])),
-            rows.do_read.eq(1),
-            self.read_data.eq(rows.read_data & shows_word_q.replicate(32)),
-        ]
-        m.d.sync += shows_word_q.eq(self.do_read & self.is_valid)
+        m.d.comb += rows.read_address.eq(Cat(self.word, popped[:slot_bits]))
+        self._add_reader(m, rows)
         self._add_writer(m, rows, slot=written[:slot_bits], do_finish=do_finish)
         return m
+
+    def _add_reader(self, m: Module, rows: BlockMemory) -> None:
+        """The memory is read a clock ahead: a block RAM tells its word late in a clock, and the bus is far."""
+        was_valid = Signal()
+        m.d.sync += was_valid.eq(self.is_valid)
+        shows_word = self.do_read & was_valid
+        if self._is_small:
+            # Flip-flops are few and ways short: the memory itself keeps the word.
+            shows_word_q = Signal()
+            m.d.sync += shows_word_q.eq(shows_word)
+            m.d.comb += [
+                rows.do_read.eq(~self.do_read),
+                self.read_data.eq(rows.read_data & shows_word_q.replicate(32)),
+            ]
+        else:
+            m.d.comb += rows.do_read.eq(1)
+            m.d.sync += self.read_data.eq(Mux(shows_word, rows.read_data, 0))
 
     def _add_writer(self, m: Module, rows: BlockMemory, *, slot: Signal, do_finish: Signal) -> None:
         """Writes one result after the other, word by word, and asks for its grace period at the first."""

@@ -289,7 +289,7 @@ class Control(wiring.Component):
         connect(m, completions.graces, flipped(self.graces))
         connect(m, flipped(self.grace_answers), completions.grace_answers)
         m.d.comb += [
-            completions.word.eq(bank.address),
+            completions.word.eq(bank.port.read_address[WORD_ADDRESS_LOW:]),
             completions.do_read.eq(bank.reads.completions),
             completions.do_pop.eq(bank.writes.completion_pop),
             self.completion_is_posted.eq(completions.do_post),
