@@ -143,20 +143,28 @@ class AsksContract(Spec):
     ) -> None:
         """What the ring keeps of the context."""
         dut = self.dut
-        word = self.word("places", "memory", address=context)
         page = (address[12:] + 1)[: len(address) - 12]
         behind = (words - first)[:2]
-        place = Cat(address[3:], page, first[:2], behind)
-        self.lemma(m, "its place is kept", word == place, given=wants_first | wants_second | waits)
+        is_kept = wants_first | wants_second | waits
+        noted = self.inside("noted_q")
+        is_noted = self.inside("is_noted_q") & (self.inside("asked_context_q") == context)
+        self.lemma(m, "its address is noted", noted[3:] == address[3:], given=is_noted & is_kept)
+        counts = Cat(self.inside("noted_before_q"), self.inside("noted_behind_q"))
+        self.lemma(m, "and its words", counts == Cat(first[:2], behind), given=is_noted & is_kept)
+        for name, place in (("first", Cat(address[3:], first[:2])), ("second", Cat(page, behind))):
+            word = self.word(f"{name}s", "memory", address=context)
+            self.lemma(m, "its place is kept", word == place, given=is_kept & ~is_noted)
+            self.lemma(m, "it is read", self.inside(f"local_{name}", "register") == dut.leaving_context)
         is_second = self._seconds(context)
         is_pending = dut.pending.bit_select(context, 1)
         self.lemma(m, "a second part is known", is_second, given=wants_second & is_pending)
         self.lemma(m, "and a first", ~is_second, given=is_early)
         self.lemma(m, "who has a second part waits", is_pending, given=is_second)
         leaving, leaves = dut.leaving_context, self.inside("is_leaving_q")
-        leaver = self.inside("leavers_q").bit_select(context, 1)
+        leaver = self.inside("leavers").bit_select(context, 1)
         is_mine = leaves & (leaving == context)
         self.lemma(m, "it is known of each", leaver == is_mine)
+        self.lemma(m, "nobody leaves as he is noted", ~is_noted, given=is_mine)
         is_there = (wants_first | wants_second) & is_pending
         self.lemma(m, "who leaves was there", is_there | ~waits, given=is_mine)
         is_held = self.inside("is_held_q")
@@ -199,15 +207,15 @@ PROOFS = [
                 asks,
                 "reads-on-in-the-page",
                 READS,
-                "Cat(Const(0, PAGE_BITS), found.next_page)",
+                "Cat(Const(0, PAGE_BITS), behind.page)",
                 "Cat(Const(0, PAGE_BITS), found.word[PAGE_BITS - 3 :])",
             ),
             broken(
                 asks,
                 "reads-across-pages",
                 NO_CROSSING,
-                "found.behind, found.before)",
-                "found.behind, 3)",
+                "behind.count, found.count)",
+                "behind.count, 3)",
             ),
             broken(
                 asks,

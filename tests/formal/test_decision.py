@@ -109,17 +109,11 @@ class DecisionContract(Spec):
         self.promise(m, ALLOWED, ~self.before(m, of(dut.busy_ids)), given=asks)
         self.promise(m, ALLOWED, dut.do_ask == (dut.do_settle & dut.goes_on))
         self.promise(m, ALLOWED, dut.do_end == (dut.do_settle & ~dut.goes_on))
-        # The registers that a read is offered by begin otherwise than those that they are copies of.
-        has_begun = self.before(m, 1)
-        copies = {
-            "offers_due_q": "is_due_q",
-            "may_go_on_again_q": "may_go_on_q",
-            "is_right_again_q": "is_right_q",
-        }
-        for copy, original in copies.items():
-            self.lemma(m, "copies are true", self.inside(copy) == self.inside(original), given=has_begun)
-        self.assume(m, ~dut.is_allowed, given=~has_begun)
+        originals = Cat(self.inside(name) for name in ("is_due_q", "may_go_on_q", "is_right_q"))
+        for name in ("local_offer", "local_note", "local_ask"):
+            self.lemma(m, "copies are true", self.inside(name, "register") == originals)
         self.promise(m, OFFERED, dut.do_offer == dut.do_ask)
+        self.promise(m, OFFERED, dut.do_note == dut.do_ask)
         is_marked = of(dut.is_aborted) | of(dut.do_mark)
         self.promise(m, ABORTED, ~ago(self, m, is_marked & active, 2), given=asks)
         was_buffer = self._was_buffer[3]
@@ -135,7 +129,7 @@ class DecisionContract(Spec):
         with m.Elif(since != 3):
             m.d.sync += since.eq(since + 1)
         self.promise(m, SINGLE, since == 3, given=settles)
-        is_coming = self.inside("is_late_now") & (self.inside("late_context_q") == context)
+        is_coming = self.inside("is_late_now") & (self.inside("local_late_context", "register") == context)
         wants = of(self.inside("picks", "wants_judge_q"))
         is_picked = dut.has_picked & (dut.picked_context == context)
         is_put_off = self.inside("was_put_off_q") & (dut.context == context)
@@ -289,15 +283,22 @@ PROOFS = [
                 decision,
                 "asks-outside",
                 ALLOWED,
-                "may_go_on_q & is_right_q & self.is_allowed",
-                "may_go_on_q & is_right_q",
+                "local_copy(m, name, verdict).all() & self.is_allowed",
+                "local_copy(m, name, verdict).all()",
             ),
             broken(
                 decision,
                 "offers-what-is-not-asked",
                 OFFERED,
-                "offers_due_q.eq(is_due)",
-                "offers_due_q.eq(is_open)",
+                "local_copy(m, name, verdict)",
+                "local_copy(m, name, Cat(is_open, may_go_on, is_right) if name == 'offer' else verdict)",
+            ),
+            broken(
+                decision,
+                "keeps-what-is-not-asked",
+                OFFERED,
+                "local_copy(m, name, verdict)",
+                "local_copy(m, name, Cat(is_open, may_go_on, is_right) if name == 'note' else verdict)",
             ),
             broken(
                 decision,

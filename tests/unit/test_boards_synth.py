@@ -240,7 +240,7 @@ def test_synthesis_does_not_make_the_copies_of_the_reset_one(workshop):
     measure(workshop, "engine")
     (script,) = workshop.home.glob("out/*/*/top.ys")
     before, folded, mapped, after = script.read_text().split("synth_ecp5")
-    assert f" -mince {FEWEST_ENABLED} -minsrst {FEWEST_ENABLED}\n" in folded
+    assert f" -mince {FEWEST_ENABLED} -minsrst {FEWEST_ENABLED} * A:keep_hierarchy=1 %d\n" in folded
     assert f"\nabc9 -W {WIRE_PICOSECONDS} -maxlut 4\n" in mapped
     design = script.with_name("top.il").read_text()
     for room in RESET_ROOMS:

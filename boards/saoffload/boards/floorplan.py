@@ -33,9 +33,8 @@ MIDDLES = {
     r"\.walk_reset\.do_reset_": "X36/Y27/SLICEA.FF0",
     r"\.control_reset\.do_reset_": "X60/Y27/SLICEA.FF0",
     r"\.table_reset\.do_reset_": "X64/Y55/SLICEA.FF0",
-    # That a delete reads, beside those who keep the table. Its own next step is far from there: the longest way of the
-    # engine as it was routed last.
-    r"\.table\.delete__do_read_": "X92/Y30/SLICEA.FF0",
+    # That a delete reads, beside those who keep the table.
+    r"\.delete_pipe\.local_read\.": "X92/Y30/SLICEA.FF0",
 }
 """Flip-flops that much hangs on, and where they stand: the copies of the reset in the midst of it, and a strobe."""
 

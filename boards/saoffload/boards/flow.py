@@ -48,10 +48,11 @@ FLIP_FLOPS = " ".join(
 """Those of an ECP5, in the words of yosys."""
 
 # A lone flip-flop with an enable has two ways to it of look-up tables, of which the one to the enable is as long as
-# that to the data, or longer: as one the mapper can fold them.
+# that to the data, or longer: as one the mapper can fold them. Not in modules that stay apart: a floorplan may have a
+# site for the flip-flop alone.
 FOLD_ENABLES = f"""\
 opt_clean
-dfflegalize {FLIP_FLOPS} -mince {FEWEST_ENABLED} -minsrst {FEWEST_ENABLED}
+dfflegalize {FLIP_FLOPS} -mince {FEWEST_ENABLED} -minsrst {FEWEST_ENABLED} * A:keep_hierarchy=1 %d
 synth_ecp5 -nowidelut -run map_ffs:map_luts -top top
 """
 
@@ -280,7 +281,8 @@ def prepared(
 
     Parameters: ``placing``, options of nextpnr for ECP5. The default placer makes half the wire length of the other,
     ``heap``, on tables of many block RAMs, which the router cannot do without; ``heap`` minds the clock more.
-    ``apart``: modules that stay what they are while the design is mapped, and are flattened behind it.
+    ``apart``: modules, as patterns of yosys, that stay what they are while the design is mapped, and are flattened
+    behind it.
     ``folds_enables``: enables of few flip-flops become part of their data, for designs of deep logic.
     """
     overrides = {"script_after_read": FIRST_VALUES_DO_NOT_MATTER, "script_after_synth": ""}

@@ -35,8 +35,10 @@ PLACING = {
 DEEP = ("walk", "engine")
 """Designs whose logic is deep, so that the mapper is to fold enables: see ``flow.prepared``."""
 
-APART = {"engine": tuple(f"top.harness.design.{room}_reset" for room in RESET_ROOMS)}
-"""Modules that synthesis must not make one: the copies of the reset, which are the same but for where they stand."""
+APART = (*(f"top.harness.design.{room}_reset" for room in RESET_ROOMS), "*.local_*")
+"""Modules that synthesis must not make one, as patterns of yosys: the copies of the reset, and of other registers,
+which are the same but for where they stand.
+"""
 
 DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
     "table": sa_table,
@@ -134,7 +136,7 @@ def synthesize(
             HarnessTop(harness),
             is_ecp5=True,
             placing=placing,
-            apart=APART.get(subject, ()),
+            apart=APART,
             folds_enables=subject in DEEP,
         )
         flow = Flow(

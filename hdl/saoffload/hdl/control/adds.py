@@ -128,7 +128,7 @@ class Adds(wiring.Component):
         has_reserved = Signal(reset_less=True)
         has_any_bit = Signal(reset_less=True)
         words = self.write_data
-        own = own_word(m, words, self._config, stager="adds")
+        own = own_word(m, words, self._config)
         m.d.comb += self.adds.payload.eq(staged)
         with m.If(has_bad_flags[0] | (has_bad_flags[1] & (staged.sa_count == 2))):
             m.d.comb += self.adds.payload.sa_count.eq(UNSUPPORTED_SA_COUNT)

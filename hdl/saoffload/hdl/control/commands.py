@@ -143,7 +143,7 @@ class CommandQueue(wiring.Component):
             m.d.sync += read_row.eq(read_row + 1)
 
         self._add_doorbell(m, do_accept=do_accept)
-        own = own_word(m, self.write_data, self._config, stager="queue")
+        own = own_word(m, self.write_data, self._config)
         self._add_rows(m, own=own, write_row=write_row, read_row=read_row, is_reading=is_reading)
         self._add_tags(m, own=own, write_row=write_row, read_row=read_row, do_accept=do_accept, do_take=do_take)
         return m
@@ -242,9 +242,10 @@ class CommandQueue(wiring.Component):
                 lane.write_address.eq(write_row),
                 lane.write_data.eq(source),
                 lane.do_write.eq(do_write),
-                # Only rows of accepted commands are read, so never the one that is written.
+                # Only rows of accepted commands matter, so never the one that is written. They are read all the time,
+                # in the clock of `do_reserve` too: what tells that one comes from far away.
                 lane.read_address.eq(read_row),
-                lane.do_read.eq(self.do_reserve),
+                lane.do_read.eq(1),
                 target.eq(lane.read_data),
             ]
 

@@ -81,7 +81,7 @@ class WindowStaging(wiring.Component):
         # On the bus one number alone counts above the last address, 2**address_width: a window may end there. What is
         # larger is refused as one larger number is: the bit above tells it, and the bits above that one are not kept.
         kept_bits = self._address_width + 1 - 32
-        own = own_word(m, self.write_data, self._config, stager="windows")
+        own = own_word(m, self.write_data, self._config)
         folded_word = Cat(own[:kept_bits], has_any(own, kept_bits)) if kept_bits < len(own) else own
         on_bus = ("size_high", "bus_high")
 

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl import layouts
 from saoffload.hdl.config import HANDLE_BITS, EngineConfig
+from saoffload.hdl.local_copy import local_copy
 from saoffload.hdl.table.handles import generation_of, index_of, is_in_range
 
 from .states import BundleState, dead_state, is_live, key_count_of
@@ -80,6 +81,7 @@ class DeletePipe(wiring.Component):
         handle = self.deletes.payload.handle
         lows = range(HANDLE_BITS, len(handle), JOINED_BITS)
         is_set = Signal(len(lows), reset_less=True)
+        will_read = self.deletes.valid & is_in_range(config, handle)
         names_handle = is_possible[0] & handles[0][HANDLE_BITS - 1] & ~is_set.any()
         m.d.sync += [
             is_set.eq(Cat(handle[low : low + JOINED_BITS].any() for low in lows)),
@@ -87,11 +89,12 @@ class DeletePipe(wiring.Component):
             *(later.eq(earlier) for earlier, later in pairwise(handles)),
             indices[0].eq(index_of(config, handle)),
             *(later.eq(earlier) for earlier, later in pairwise(indices)),
-            is_possible.eq(Cat(self.deletes.valid & is_in_range(config, handle), names_handle, is_possible[1:-1])),
+            is_possible.eq(Cat(will_read, names_handle, is_possible[1:-1])),
             is_asked.eq(Cat(self.deletes.valid, is_asked[:-1])),
         ]
         m.d.comb += [
-            self.do_read.eq(is_possible[0]),
+            # Whoever shares the memory waits for it, far from where the handles go on.
+            self.do_read.eq(local_copy(m, "read", will_read)),
             self.generation_index.eq(indices[0]),
             self.state_index.eq(indices[self.REQUEST_TO_WORDS - MEMORY_LATENCY - 1]),
         ]

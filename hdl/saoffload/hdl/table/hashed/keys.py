@@ -1,10 +1,11 @@
 """Where keys stand: the management's side of the ways, the overflow behind them, and the wildcards. Wiring only."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from saoffload.hdl.config import EngineConfig
+from saoffload.hdl.local_copy import local_copy
 
 from .entry import KEY_BITS, found_layout, sizes_of
 from .mover import Mover
@@ -16,6 +17,9 @@ from .sweep import SweptKeys
 from .way import WayManagement
 from .wildcards import NAME, Wildcards
 from .wipe import WipeProgress
+
+GIVEN_PARTS = 4
+"""Of a key that moves, each chosen by a register of its own."""
 
 
 class Keys(wiring.Component):
@@ -141,13 +145,21 @@ class Keys(wiring.Component):
         ]
 
         # What the chosen way gives. A damaged row is given as unused. Ways give in every clock: what chooses stands
-        # here, where they are joined, and not in each of them, where it would be far from most of what it masks.
-        gives = Signal(len(self.ways))
-        m.d.sync += gives.eq(mover.way_do_give)
-        given = Const(0)
-        for number, way in enumerate(self.ways):
-            given = given | Mux(gives[number], way.given.as_value(), 0)
-        is_used = Cat(way.given.is_used & ~way.is_damaged & gives[number] for number, way in enumerate(self.ways)).any()
+        # where they are joined, and not in each of them, where it would be far from most of what it masks. A key is as
+        # wide as the chip, so each part of it has a copy of its own.
+        given_width = len(self.ways[0].given.as_value())
+        part_width = -(-given_width // GIVEN_PARTS)
+        chosen = [local_copy(m, f"gives_{part}", mover.way_do_give) for part in range(GIVEN_PARTS)]
+        parts: list[Value] = []
+        for low, gives in zip(range(0, given_width, part_width), chosen, strict=True):
+            part = Value.cast(Const(0))
+            for number, way in enumerate(self.ways):
+                part = part | Mux(gives[number], way.given.as_value()[low : low + part_width], 0)
+            parts.append(part)
+        given = Cat(parts)
+        is_used = Cat(
+            way.given.is_used & ~way.is_damaged & chosen[0][number] for number, way in enumerate(self.ways)
+        ).any()
         given_key = Signal(overflow.loaded.shape())
         was_idle = Signal()
         is_stepping = Signal()

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi
+from saoffload.hdl.local_copy import local_copy
 from saoffload.hdl.lut_memory import LutMemory
 
 from .round_robin import RoundRobin
@@ -94,8 +95,10 @@ class AskQueue(wiring.Component):
         config = self._config
         m = Module()
         page_bits = config.address_width - PAGE_BITS
-        place = data.StructLayout({"word": config.address_width - 3, "next_page": page_bits, "before": 2, "behind": 2})
-        m.submodules.places = places = LutMemory(shape=place, depth=config.contexts)
+        first = data.StructLayout({"word": config.address_width - 3, "count": 2})
+        second = data.StructLayout({"page": page_bits, "count": 2})
+        m.submodules.firsts = firsts = LutMemory(shape=first, depth=config.contexts)
+        m.submodules.seconds = seconds = LutMemory(shape=second, depth=config.contexts)
         m.submodules.turn = turn = RoundRobin(width=config.contexts)
 
         # The read that was offered and not taken, or that waits for nothing else.
@@ -118,37 +121,59 @@ class AskQueue(wiring.Component):
         is_leaving_q = Signal()
         leaving_q = self.leaving_context
         has_one_q = turn.is_any
-        # Of each context: it is the one.
-        leavers_q = Signal(config.contexts)
+        # Of each context: it is the one, if any leaves.
+        is_next_q = Signal(config.contexts)
+        leavers = Signal(config.contexts)
         do_take = Signal()
         can_be_fast = Signal()
+        # What is asked for is kept a clock later: whether it is known late, and it leaves three clocks later at the
+        # earliest.
+        noted_q = Signal(config.address_width)
+        is_noted_q = Signal()
+        before_q, behind_q = (Signal(2, name=f"noted_{side}_q") for side in ("before", "behind"))
+        asked_context_q = Signal(self.context.shape())
+        m.d.sync += [
+            is_noted_q.eq(self.do_note),
+            noted_q.eq(self.address),
+            before_q.eq(before),
+            behind_q.eq(Mux(self.abi == Abi.X86, 2, 3) - before),
+            asked_context_q.eq(self.context),
+        ]
         m.d.comb += [
-            places.do_write.eq(self.do_note),
-            places.write_address.eq(self.context),
-            places.write_data.word.eq(self.address[3:]),
-            places.write_data.next_page.eq(self.address[PAGE_BITS:] + 1),
-            places.write_data.before.eq(before),
-            places.write_data.behind.eq(Mux(self.abi == Abi.X86, 2, 3) - before),
-            places.read_addresses[0].eq(leaving_q),
+            firsts.write_data.word.eq(noted_q[3:]),
+            firsts.write_data.count.eq(before_q),
+            seconds.write_data.page.eq(noted_q[PAGE_BITS:] + 1),
+            seconds.write_data.count.eq(behind_q),
+        ]
+        for name, part in (("first", firsts), ("second", seconds)):
+            m.d.comb += [
+                part.do_write.eq(is_noted_q),
+                part.write_address.eq(asked_context_q),
+                part.read_addresses[0].eq(local_copy(m, name, turn.index)),
+            ]
+        m.d.comb += [
             turn.requests.eq(self.pending & ~self.is_aborted),
             do_take.eq(has_one_q & (~is_held_q | self.reads.ready) & ~is_leaving_q & self.may_ask),
             turn.do_take.eq(is_leaving_q),
             turn.taken.eq(leaving_q),
             can_be_fast.eq(~is_held_q & ~is_leaving_q & ~has_one_q & self.may_ask),
             is_fast.eq(self.do_ask & ~self.may_be_parked & can_be_fast),
-            self.is_leaving.eq((leavers_q & self.is_waiting & ~self.is_aborted).any()),
+            self.is_leaving.eq((leavers & self.is_waiting & ~self.is_aborted).any()),
         ]
         m.d.sync += is_leaving_q.eq(do_take)
         # Whether the read of a context is that of a second part, and that of the one that leaves.
         seconds_q = Signal(config.contexts)
         is_second_q = Signal()
         m.d.comb += turn.marks.eq(seconds_q)
-        with m.If(~is_leaving_q):
-            m.d.sync += [leaving_q.eq(turn.index), is_second_q.eq(turn.mark)]
-        m.d.sync += leavers_q.eq(Cat(do_take & (turn.index == number) for number in range(config.contexts)))
+        m.d.sync += [
+            leaving_q.eq(turn.index),
+            is_second_q.eq(turn.mark),
+            is_next_q.eq(Cat(turn.index == number for number in range(config.contexts))),
+        ]
+        m.d.comb += leavers.eq(is_next_q & is_leaving_q.replicate(config.contexts))
 
         # What is held waits for nothing that is late, but for whether it is valid.
-        found = places.read_data[0]
+        found, behind = firsts.read_data[0], seconds.read_data[0]
         with m.If(self.reads.ready | is_parked_q):
             m.d.sync += is_held_q.eq(0)
         with m.If(self.is_leaving | (self.do_note & can_be_fast)):
@@ -158,9 +183,9 @@ class AskQueue(wiring.Component):
             m.d.sync += [
                 held_q.id.eq(leaving_q),
                 held_q.address.eq(
-                    Mux(is_second_q, Cat(Const(0, PAGE_BITS), found.next_page), Cat(Const(0, 3), found.word))
+                    Mux(is_second_q, Cat(Const(0, PAGE_BITS), behind.page), Cat(Const(0, 3), found.word))
                 ),
-                held_q.beat_count.eq(Mux(is_second_q, found.behind, found.before)),
+                held_q.beat_count.eq(Mux(is_second_q, behind.count, found.count)),
             ]
         with m.Elif(~is_held_q):
             m.d.sync += held_q.eq(Mux(self.can_ask, asked, self.lines.payload) if config.line_buffers else asked)
@@ -173,15 +198,13 @@ class AskQueue(wiring.Component):
         # Who must wait is told a clock later.
         does_wait_q = Signal()
         was_parked_q = Signal()
-        asked_context_q = Signal.like(self.context)
         m.d.sync += [
             does_wait_q.eq(self.do_note & ~can_be_fast),
             was_parked_q.eq(self.ask_is_parked),
-            asked_context_q.eq(self.context),
         ]
         does_wait = does_wait_q & ~was_parked_q
         for number in range(config.contexts):
-            with m.If(leavers_q[number] & ~(self.is_aborted[number] & self.is_waiting[number])):
+            with m.If(leavers[number] & ~(self.is_aborted[number] & self.is_waiting[number])):
                 m.d.sync += [self.pending[number].eq(0), seconds_q[number].eq(0)]
             with m.If(
                 (does_wait & (asked_context_q == number))

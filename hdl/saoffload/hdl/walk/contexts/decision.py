@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import Abi, Status
+from saoffload.hdl.local_copy import local_copy
 
 from .abandons import Abandons
 from .lookup import bit_of
@@ -74,9 +75,8 @@ class Decision(wiring.Component):
         See :class:`.Watch`.
     do_settle, do_visit, do_ask, do_move, do_end, status, is_short : Out
         In clock 3 of the judge: it is decided, and this is what.
-    do_offer : Out
-        The same as ``do_ask``, for what leads to the bus in that clock, if nothing is allowed in the clock after a
-        reset.
+    do_offer, do_note : Out
+        The same as ``do_ask``: for what leads to the bus in that clock, and for what is kept of the read.
     goes_on : Out
         Early in that clock: if anything is decided, it is ``do_ask`` and not ``do_end``.
     do_wake, wake_context : Out
@@ -161,6 +161,7 @@ class Decision(wiring.Component):
                 "do_visit": Out(1),
                 "do_ask": Out(1),
                 "do_offer": Out(1),
+                "do_note": Out(1),
                 "goes_on": Out(1),
                 "do_move": Out(1),
                 "do_end": Out(1),
@@ -226,9 +227,8 @@ class Decision(wiring.Component):
         )
         is_late_now = Signal()
         was_late_q = Signal()
-        # Its first value, which means nothing, keeps it apart from a register of the read master with the same content:
-        # the two are far from each other.
-        late_context_q = Signal.like(self.word_context, init=1)
+        # The read master has a register of the same content, far from here.
+        late_context_q = local_copy(m, "late_context", self.word_context)
         calls_off_q = Signal(each)
         is_first, is_delete = self.is_first, self.is_delete
         is_from_lane = is_from_lane_q & self.lane_has_next
@@ -342,24 +342,15 @@ class Decision(wiring.Component):
             does_fail_q.eq(self.is_weighed & is_from_buffer & self.buffer_failed),
             was_overtaken_q.eq(self.do_settle & (context == self.looked_at)),
         ]
-        # The three that let a read be offered once more, for that alone: from one register to all that a decision
-        # changes, and on to the bus, would be the longest way there is. Their first value, which means nothing beside
-        # the judge's own, keeps them apart from the others.
-        offers_due_q, may_go_on_again_q, is_right_again_q = (
-            Signal(name=name, init=1) for name in ("offers_due_q", "may_go_on_again_q", "is_right_again_q")
-        )
-        m.d.sync += [
-            offers_due_q.eq(is_due),
-            may_go_on_again_q.eq(may_go_on),
-            is_right_again_q.eq(is_right),
-        ]
-        m.d.comb += self.do_offer.eq(offers_due_q & may_go_on_again_q & is_right_again_q & self.is_allowed)
+        # From one register to all that a decision changes, and on to the bus, would be the longest way there is.
+        verdict = Cat(is_due, may_go_on, is_right)
+        for name, asks in (("offer", self.do_offer), ("note", self.do_note), ("ask", self.do_ask)):
+            m.d.comb += asks.eq(local_copy(m, name, verdict).all() & self.is_allowed)
         was_stopped = is_stopped_q | word_stops_q
         has_node = ~was_first_q | was_deleting_q
         m.d.comb += [
             self.goes_on.eq(may_go_on_q & is_right_q & self.is_allowed),
             self.do_settle.eq(is_due_q),
-            self.do_ask.eq(is_due_q & self.goes_on),
             self.do_end.eq(is_due_q & ~self.goes_on),
             self.do_visit.eq(is_due_q & has_node & ~was_stopped),
             self.do_move.eq(~was_stopped),
@@ -408,7 +399,6 @@ class Decision(wiring.Component):
             was_over_now_q.eq(self.is_over),
             was_part_over_q.eq(self.is_part_over),
             was_decided_q.eq(is_decided_with_it),
-            late_context_q.eq(self.word_context),
         ]
         m.d.comb += [
             is_late_now.eq(was_over_now_q & was_waiting_q & ~was_settled_q & ~was_decided_q),

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import COUNT_BITS, LIST_ADDRESS_BITS, Abi
+from saoffload.hdl.local_copy import local_copy
 from saoffload.hdl.lut_memory import LutMemory
 from saoffload.hdl.walk.windows import WindowCheckSignature
 
@@ -154,10 +155,12 @@ class Judge(wiring.Component):
             is_from_lane_q.eq(self.is_from_lane),
             offered_q.eq(self.offered_address),
         ]
+        # By which the address is chosen, 64 bits wide and beside the windows.
+        chooses_lane = local_copy(m, "choice", self.is_from_lane)
         m.d.comb += [
             self.may_look.eq(is_offered_q & ~asks_1_q),
             self.is_looking.eq(self.may_look & ~self.is_void & (self.lane_has_next | ~is_from_lane_q)),
-            address.eq(Mux(is_from_lane_q, self.lane_next, offered_q)),
+            address.eq(Mux(chooses_lane, self.lane_next, offered_q)),
             self.check.address.eq(address),
             self.check.abi.eq(abi_1_q),
             budgets.do_write.eq(self.do_start),

@@ -41,6 +41,8 @@ class Lane(wiring.Component):
         A clock after the word's arrival: there is one, for this context. What follows is about it.
     has_next, next : Out
         It held this ``Next``.
+    may_have_next : Out
+        Early in that clock: 1 if ``has_next`` is, and for a word that came for nobody it may be.
     has_handle, handle : Out
         It held this handle.
     is_over : Out
@@ -82,6 +84,7 @@ class Lane(wiring.Component):
                 "has_word": Out(1),
                 "context": Out(context),
                 "has_next": Out(1),
+                "may_have_next": Out(1),
                 "next": Out(LIST_ADDRESS_BITS),
                 "has_handle": Out(1),
                 "handle": Out(WIDE_HANDLE_BITS),
@@ -156,7 +159,9 @@ class Lane(wiring.Component):
         position = Signal(2)
         is_last_word = Signal()
         holds_next = Signal()
+        was_demand_q = Signal()
         m.d.sync += [
+            was_demand_q.eq(is_demand),
             kind_q.eq(found),
             looked_up_q.eq(positions.read_data[0] & (~is_fresh_q.bit_select(arriving, 1)).replicate(2)),
             follows_q.eq(has_word & (self.context == arriving)),
@@ -182,6 +187,7 @@ class Lane(wiring.Component):
         m.d.sync += [failed_looked_up_q.eq(self.failed.bit_select(arriving, 1)), failed_before_q.eq(has_failed)]
         m.d.comb += [
             self.has_next.eq(has_word & holds_next),
+            self.may_have_next.eq(was_demand_q & holds_next),
             self.next.eq(next_),
             self.has_handle.eq(has_word & is_last_word),
             self.handle.eq(handle_of(low, high, is_x86=kind_q.is_x86, is_odd=kind_q.is_odd)),

@@ -159,7 +159,7 @@ class ContextWalk(WalkComponent):
         m.d.comb += [
             dispatch.busy_ids.eq(self.busy_ids),
             # The head and the `Next` of a node share a memory.
-            dispatch.must_wait.eq(lane.has_next),
+            dispatch.must_wait.eq(lane.may_have_next),
             dispatch.is_looked_for.eq(decision.is_wanted | offers.is_kept),
             records.do_start.eq(dispatch.do_start),
             records.start_context.eq(dispatch.context),
@@ -266,7 +266,7 @@ class ContextWalk(WalkComponent):
             lane.ask_abi.eq(judge.abi),
             asks.can_ask.eq(judge.is_judged),
             asks.do_ask.eq(decision.do_offer),
-            asks.do_note.eq(decision.do_ask),
+            asks.do_note.eq(decision.do_note),
             asks.ask_is_parked.eq(decision.has_node),
             asks.do_wake.eq(decision.do_wake),
             asks.wake_context.eq(decision.wake_context),

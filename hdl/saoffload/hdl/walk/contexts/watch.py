@@ -1,9 +1,10 @@
 """Which reads take too long: one clock for all contexts, looked at in turn."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from saoffload.hdl.local_copy import local_copy
 from saoffload.hdl.lut_memory import LutMemory
 from saoffload.hdl.walk.timer import TIMEOUT_BITS
 
@@ -51,14 +52,14 @@ class Watch(wiring.Component):
         m.submodules.starts = starts = LutMemory(shape=TIMEOUT_BITS + 1, depth=self._period)
         must_note_q = Signal(self._period)
         start_q = Signal(self._waiters)
-        m.d.sync += [now.eq(now + 1), self.looked_at.eq(self.looked_at + 1)]
-        with m.If(self.looked_at == self._period - 1):
-            m.d.sync += self.looked_at.eq(0)
+        will_look = Mux(self.looked_at == self._period - 1, 0, self.looked_at + 1)[: len(self.looked_at)]
+        looked_at = local_copy(m, "looked_at", will_look)
+        m.d.sync += [now.eq(now + 1), self.looked_at.eq(will_look)]
 
         must_note = must_note_q.bit_select(self.looked_at, 1)
         m.d.comb += [
-            starts.read_addresses[0].eq(self.looked_at),
-            starts.write_address.eq(self.looked_at),
+            starts.read_addresses[0].eq(looked_at),
+            starts.write_address.eq(looked_at),
             starts.write_data.eq(now),
             starts.do_write.eq(must_note),
         ]
