@@ -14,7 +14,9 @@ from .first import First, first_of
 WORD_BITS = LIST_ADDRESS_BITS - 3
 PAGE_BITS = 12
 SUM_PARTS = 2
-"""Of the sums that are noted for both cases of a carry."""
+"""Of the sums whose carries are noted."""
+LOW_EIGHTHS = 5
+"""Of a sum in two clocks: what is chosen from it afterwards is deeper than what it is chosen from."""
 
 
 class WindowCheckSignature(wiring.Signature):
@@ -65,8 +67,8 @@ class WindowTable(wiring.Component):
     check : ``In(WindowCheckSignature)``
 
     A check takes 1 clock, one per clock. A write is taken 2 clocks after its first offer, with contexts 3, and answered
-    in the next; checks asked in the clock of its answer or later know of it. The next write is looked at after the
-    answer.
+    in the next; checks asked in the clock of its answer or later know of it. With contexts ``bus_address`` means
+    nothing if a write is committed in the clock of its check. The next write is looked at after the answer.
     """
 
     writes: stream.Interface
@@ -148,22 +150,20 @@ class WindowTable(wiring.Component):
         ]
 
     def _bus_page(self, m: Module, number: int, page: Value, offset: Value) -> Value:
-        """The page on the bus of the page of the clock before. With contexts, its upper part is added up for both
-        cases, of which the carry of the lower part chooses.
+        """The page on the bus of the page of the clock before. With contexts, its upper part is added up a clock later
+        than its lower part.
         """
-        low = len(page) // SUM_PARTS
+        low = len(page) * LOW_EIGHTHS // 8
         if self._config.is_serial or not low:
             bus_page_q = Signal(len(page), name=f"bus_page_{number}_q")
             m.d.sync += bus_page_q.eq(page + offset)
             return bus_page_q
-        name, high = f"bus_page_{number}", slice(low, len(page))
-        low_q = self._noted(m, f"{name}_low_q", page[:low] + offset[:low])
-        sums = (page[high] + offset[high], (Cat(Const(1, 1), page[high]) + Cat(Const(1, 1), offset[high]))[1:])
-        without_q, with_q = (
-            self._noted(m, f"{name}_{case}_q", total[: len(page) - low])
-            for case, total in zip(("without", "with"), sums, strict=True)
-        )
-        return Value.cast(Cat(low_q[:low], Mux(low_q[low], with_q, without_q)))
+        low_q = Signal(low + 1, name=f"bus_page_{number}_low_q")
+        high_q = self._noted(m, f"bus_page_{number}_high_q", page[low:])
+        m.d.sync += low_q.eq(page[:low] + offset[:low])
+        carry = low_q[low]
+        high = (Cat(Const(1, 1), high_q) + Cat(carry, offset[low:]))[1:]
+        return Value.cast(Cat(low_q[:low], high[: len(high_q)]))
 
     def _is_inside(self, m: Module, number: int, word: Value, is_x86: Value, window: data.View) -> Value:
         """Whether ``word`` lies from the window's first to its last word for a node of this ABI."""
