@@ -169,6 +169,7 @@ class AsksContract(Spec):
         self.lemma(m, "who leaves was there", is_there | ~waits, given=is_mine)
         is_held = self.inside("is_held_q")
         self.lemma(m, "nobody leaves while another is held", ~is_held, given=leaves)
+        self.lemma(m, "what leaves is held next", self.inside("local_leaving", "register") == leaves)
         self.lemma(m, "what is parked is held", is_held, given=self.inside("is_parked_q"))
 
     def _seconds(self, context: Value) -> Value:

@@ -179,16 +179,17 @@ class AskQueue(wiring.Component):
         with m.If(self.is_leaving | (self.do_note & can_be_fast)):
             m.d.sync += is_held_q.eq(self.is_leaving | self.may_be_parked | ~self.reads.ready)
         m.d.sync += is_parked_q.eq(self.ask_is_parked & self.do_note & can_be_fast)
-        with m.If(is_leaving_q):
-            m.d.sync += [
-                held_q.id.eq(leaving_q),
-                held_q.address.eq(
-                    Mux(is_second_q, Cat(Const(0, PAGE_BITS), behind.page), Cat(Const(0, 3), found.word))
-                ),
-                held_q.beat_count.eq(Mux(is_second_q, behind.count, found.count)),
-            ]
-        with m.Elif(~is_held_q):
-            m.d.sync += held_q.eq(Mux(self.can_ask, asked, self.lines.payload) if config.line_buffers else asked)
+        left = Signal(layouts.read_request(config))
+        m.d.comb += [
+            left.id.eq(leaving_q),
+            left.address.eq(Mux(is_second_q, Cat(Const(0, PAGE_BITS), behind.page), Cat(Const(0, 3), found.word))),
+            left.beat_count.eq(Mux(is_second_q, behind.count, found.count)),
+        ]
+        is_left = local_copy(m, "leaving", do_take)
+        otherwise = Mux(self.can_ask, asked, self.lines.payload) if config.line_buffers else asked
+        # Nothing leaves while another is held.
+        with m.If(~is_held_q):
+            m.d.sync += held_q.eq(Mux(is_left, left, otherwise))
         if config.line_buffers:
             can_hold_line = ~is_held_q & ~is_leaving_q & ~self.can_ask & ~has_one_q
             m.d.comb += self.lines.ready.eq(can_hold_line)
