@@ -14,7 +14,7 @@ from saoffload.boards.bare_chip import bare_chip
 from saoffload.boards.flow import FEWEST_ENABLED, Flow, prepared
 from saoffload.boards.harness import Harness, HarnessTop
 from saoffload.boards.netlist import FLIP_FLOP, LUT
-from saoffload.boards.synth import APART
+from saoffload.boards.synth import COPIES
 from saoffload.hdl.local_copy import LocalCopy, local_copy
 
 WIDTH = FEWEST_ENABLED - 1
@@ -54,13 +54,13 @@ def flip_flops_of(cells: dict[str, Any]) -> list[str]:
 
 
 def test_copies_stay_apart_where_they_are_to(tmp_path: Path) -> None:
-    apart, joined = netlist_of(tmp_path / "apart", APART), netlist_of(tmp_path / "joined", ())
+    apart, joined = netlist_of(tmp_path / "apart", COPIES), netlist_of(tmp_path / "joined", ())
     assert len(flip_flops_of(apart)) == len(flip_flops_of(joined)) + WIDTH
 
 
 def test_no_table_stands_before_a_copy(tmp_path: Path) -> None:
     """A floorplan has a site for the flip-flop alone: the reset must not be folded into its data."""
-    cells = netlist_of(tmp_path, APART)
+    cells = netlist_of(tmp_path, COPIES)
     copies = [cells[name] for name in flip_flops_of(cells) if ".local_" in name]
     assert len(copies) == 2 * WIDTH
     sources = {bit for cell in copies for bit in cell["connections"]["DI"]}

@@ -35,10 +35,11 @@ PLACING = {
 DEEP = ("walk", "engine")
 """Designs whose logic is deep, so that the mapper is to fold enables: see ``flow.prepared``."""
 
-APART = (*(f"top.harness.design.{room}_reset" for room in RESET_ROOMS), "*.local_*")
-"""Modules that synthesis must not make one, as patterns of yosys: the copies of the reset, and of other registers,
-which are the same but for where they stand.
-"""
+COPIES = (*(f"top.harness.design.{room}_reset" for room in RESET_ROOMS), "*.local_*")
+"""The copies of the reset, and of other registers, as patterns of yosys: the same but for where they stand."""
+
+APART = {"table": (), "walk": COPIES, "engine": COPIES}
+"""Modules that synthesis must not make one. The table alone is faster without."""
 
 DESIGNS: dict[str, Callable[[EngineConfig], wiring.Component]] = {
     "table": sa_table,
@@ -136,7 +137,7 @@ def synthesize(
             HarnessTop(harness),
             is_ecp5=True,
             placing=placing,
-            apart=APART,
+            apart=APART[subject],
             folds_enables=subject in DEEP,
         )
         flow = Flow(
