@@ -1,6 +1,7 @@
 """The flow of a design that is placed in parts: what nextpnr is asked, in which order, and what is kept."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,26 @@ def test_the_placement_is_kept_of_which_the_least_lateness_is_expected(workshop)
     with pytest.raises(BuildError, match=r"r\.ff was not placed with the part 'rest'") as raised:
         measure(workshop)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("fmax", "tried", "best"),
+    [
+        pytest.param({"1": 120.0, "2": 126.0, "3": 130.0}, ["1", "2"], "2", id="until one meets the clock"),
+        pytest.param({"1": 120.0, "2": 122.0, "3": 121.0}, ["1", "2", "3"], "2", id="all if none does"),
+    ],
+)
+def test_the_fastest_routing_is_kept(workshop, monkeypatch, fmax, tried, best) -> None:
+    monkeypatch.setattr("saoffload.boards.synth.floorplan_of", lambda *_: replace(PLAN, routings=3))
+    workshop.plan(fmax=fmax, constraint=125.0, netlist=netlist(), placed=netlist(is_placed=True), late=LATE)
+    report = measure(workshop)
+    assert (report.fmax_mhz, report.seed) == (fmax[best], 1)
+    routings = [line for line in workshop.lines() if "--no-pack" in line]
+    assert [line.split("--seed ")[1].split()[0] for line in routings] == tried
+    (folder,) = workshop.home.glob("out/*/*/seed-1")
+    assert (folder / "top.asc").read_text() == f"seed {best}"
+    assert json.loads((folder / "report.json").read_text())["fmax"]["clk"]["achieved"] == fmax[best]
+    assert not list(folder.glob("routing-*"))
 
 
 def test_a_placement_that_tells_no_slack_is_told_in_one_line(workshop) -> None:

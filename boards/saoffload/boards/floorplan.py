@@ -58,11 +58,13 @@ class Floorplan:
     """Tells the placer where cells go, by their names; everything else, and what has no room, it places itself.
 
     Parameters: ``rooms``; a cell belongs to the first that its name fits; ``parts``, in which the logic is placed,
-    in this order, if it is not placed as a whole; ``placing``, options of nextpnr for the whole.
+    in this order, if it is not placed as a whole; ``routings`` of the parts together, of which the fastest is kept;
+    ``placing``, options of nextpnr for the whole.
     """
 
     rooms: tuple[Room, ...]
     parts: tuple[Part, ...] = ()
+    routings: int = 1
     placing: str = "--placer static"
 
     def apply(self, netlist: dict[str, Any]) -> None:

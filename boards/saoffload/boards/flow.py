@@ -144,14 +144,41 @@ class Flow:
         folder.mkdir(parents=True, exist_ok=True)
         for name in self._routing.inputs:
             shutil.copyfile(self._folder / name, folder / name)
-        routing, extra = self._routing, ["--seed", str(seed), "--report", "report.json", "--timing-allow-fail"]
         if self.has_parts:
             self._place_parts(folder, seed)
-            routing = self._without_placing()
-            extra += ["--no-pack", "--freq", f"{self._clock_hz / 1e6:.6f}"]
+            routed = self._route_joined(folder, seed)
+        else:
+            routed = self._route_in(folder, self._routing, seed)
+        _write_whole(result, json.dumps(asdict(routed)))
+        return routed
+
+    def _route_joined(self, folder: Path, seed: int) -> RoutedDesign:
+        """The fastest of the floorplan's routings, the first one that meets the clock if any does. It alone is kept."""
+        assert self._floorplan is not None
+        routing = self._without_placing().with_options("--no-pack", "--freq", f"{self._clock_hz / 1e6:.6f}")
+        routed: dict[int, RoutedDesign] = {}
+        folders: dict[int, Path] = {}
+        for tried in _seeds(seed, self._floorplan.routings):
+            folders[tried] = folder / f"routing-{tried}"
+            folders[tried].mkdir(exist_ok=True)
+            for name in self._routing.inputs:
+                shutil.copyfile(folder / name, folders[tried] / name)
+            routed[tried] = self._route_in(folders[tried], routing, tried)
+            if routed[tried].fmax_mhz * 1e6 >= self._clock_hz:
+                break
+        best = max(routed, key=lambda tried: routed[tried].fmax_mhz)
+        for path in folders[best].iterdir():
+            path.replace(folder / path.name)
+        for path in folders.values():
+            shutil.rmtree(path)
+        return routed[best]
+
+    def _route_in(self, folder: Path, routing: "_Command", seed: int) -> RoutedDesign:
+        """Figures of what nextpnr makes of the folder's netlist."""
+        extra = ["--seed", str(seed), "--report", "report.json", "--timing-allow-fail"]
         log = routing.run(folder, "route", extra=extra, cure=self._cure)
         try:
-            routed = read_routed(
+            return read_routed(
                 family=self._routing.family,
                 report=json.loads((folder / "report.json").read_text()),
                 log=log.read_text(),
@@ -159,8 +186,6 @@ class Flow:
             )
         except (ReportError, ValueError) as error:
             raise BuildError(f"place and route left no usable report: {error} (log: {log}): {INSTALL}") from error
-        _write_whole(result, json.dumps(asdict(routed)))
-        return routed
 
     def _place_parts(self, folder: Path, seed: int) -> None:
         """The netlist of that seed's folder, with the places of all parts."""
@@ -182,8 +207,7 @@ class Flow:
             shutil.copyfile(self._folder / name, folder / name)
         _write_whole(folder / self._routing.netlist, json.dumps(netlist))
         late: dict[int, float] = {}
-        for number in range(part.tries):
-            tried = ((seed - 1) * part.tries + number) % LARGEST_SEED + 1
+        for tried in _seeds(seed, part.tries):
             log = self._without_placing().run(
                 folder,
                 f"place-{tried}",
@@ -253,6 +277,10 @@ class _Command:
             raise ValueError(f"{' '.join(arguments)} is no part of {' '.join(self.arguments)}")
         return replace(self, arguments=self.arguments[:at] + self.arguments[at + count :])
 
+    def with_options(self, *options: str) -> "_Command":
+        """The same command, and ``options``."""
+        return replace(self, arguments=[*self.arguments, *options])
+
     def without_option(self, option: str) -> "_Command":
         """The same command, less an option and its value."""
         return self.without([option, self._value(option)]) if option in self.arguments else self
@@ -312,6 +340,11 @@ def _fitting(netlist: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise BuildError(f"the netlist is none that the floorplan is for: {error} (netlist: {netlist})") from error
+
+
+def _seeds(seed: int, count: int) -> list[int]:
+    """Of so many tries of one step with that seed: no other seed has any of them."""
+    return [((seed - 1) * count + number) % LARGEST_SEED + 1 for number in range(count)]
 
 
 def _placed(seed: int) -> str:
