@@ -145,9 +145,10 @@ def huge_engine() -> Floorplan:
             *(Room(pattern=pattern, sites=(site,), kind=FLIP_FLOP) for pattern, site in MIDDLES.items()),
         ),
         parts=(
-            Part(name="rest", placing=MINDS_THE_CLOCK, tries=8),
+            Part(name="rest", placing=MINDS_THE_CLOCK, tries=4),
             Part(name="table", pattern=rf"harness\.design\.({'|'.join(TABLE)})", placing="--placer static"),
         ),
+        routings=2,
     )
 
 

@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from saoffload.hdl import layouts
 from saoffload.hdl.config import EngineConfig
 from saoffload.hdl.layouts import LIST_ADDRESS_BITS, Abi
-from saoffload.hdl.local_copy import local_copy
 
 from .first import First, first_of
 
@@ -15,7 +14,9 @@ from .first import First, first_of
 WORD_BITS = LIST_ADDRESS_BITS - 3
 PAGE_BITS = 12
 SUM_PARTS = 2
-"""Of sums that are added up in parts."""
+"""Of the sums whose carries are noted."""
+LOW_EIGHTHS = 5
+"""Of a sum in two clocks: what is chosen from it afterwards is deeper than what it is chosen from."""
 
 
 class WindowCheckSignature(wiring.Signature):
@@ -152,13 +153,13 @@ class WindowTable(wiring.Component):
         """The page on the bus of the page of the clock before. With contexts, its upper part is added up a clock later
         than its lower part.
         """
-        low = len(page) // SUM_PARTS
+        low = len(page) * LOW_EIGHTHS // 8
         if self._config.is_serial or not low:
             bus_page_q = Signal(len(page), name=f"bus_page_{number}_q")
             m.d.sync += bus_page_q.eq(page + offset)
             return bus_page_q
         low_q = Signal(low + 1, name=f"bus_page_{number}_low_q")
-        high_q = local_copy(m, f"page_{number}", page[low:])
+        high_q = self._noted(m, f"bus_page_{number}_high_q", page[low:])
         m.d.sync += low_q.eq(page[:low] + offset[:low])
         carry = low_q[low]
         high = (Cat(Const(1, 1), high_q) + Cat(carry, offset[low:]))[1:]
