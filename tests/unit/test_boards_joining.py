@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.unit.placed_netlist import cell, netlist
 
 from saoffload.boards.joining import LOCKED, join
 from saoffload.boards.netlist import cells_of
@@ -13,22 +14,6 @@ TABLE = Part(name="table", pattern=r"t\.", placing="--placer static")
 CLOCK, ENABLE, RESET = 9, 8, 7
 LUT = "TRELLIS_COMB"
 FLIP_FLOP = "TRELLIS_FF"
-
-
-def cell(kind: str, site: str = "", **connections: list[int | str]) -> dict[str, Any]:
-    outputs = ("F", "Q", "FCO", "DO")
-    return {
-        "type": kind,
-        "attributes": {"NEXTPNR_BEL": site} if site else {},
-        "parameters": {"SD": "1 ", "CEMUX": "CE", "MODE": "LOGIC"},
-        "port_directions": {port: "output" if port in outputs else "input" for port in connections},
-        "connections": dict(connections),
-    }
-
-
-def netlist(**cells: dict[str, Any]) -> dict[str, Any]:
-    named = {name.replace("__", "."): content for name, content in cells.items()}
-    return {"modules": {"top": {"cells": named, "netnames": {}, "settings": {"target_freq": "12000000.000000"}}}}
 
 
 def joined(packed: dict[str, Any], rest: dict[str, Any], table: dict[str, Any]) -> tuple[int, dict[str, Any]]:

@@ -5,11 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .netlist import FLIP_FLOP, Cell, Netlist, cells_of, drivers_of, settings_of, site_of
+from .netlist import CONSTANT, FLIP_FLOP, PACKED_LUT, Cell, Netlist, cells_of, drivers_of, settings_of, site_of
 from .partition import Part, Partition
-
-PACKED_LUT, PACKED_RAM_INPUT = "TRELLIS_COMB", "TRELLIS_RAMW"
-"""What nextpnr makes of logic: a look-up table, which may be one of a carry chain or of a RAM; and a RAM's inputs."""
+from .tiles import Site, Tile
 
 PIECE = re.compile(r"\$(CCU2_COMB|DPRAM_COMB|RAMW_BLOCK|RAMW_SLICE)\d?$")
 """What it adds to the name of a cell that becomes several."""
@@ -17,19 +15,11 @@ PIECE = re.compile(r"\$(CCU2_COMB|DPRAM_COMB|RAMW_BLOCK|RAMW_SLICE)\d?$")
 CHAIN_END = "$nextpnr_CCU2C"
 """What the names of tables begin with that lead a carry into a chain or out of it. They are numbered anew each time."""
 
-CONSTANT = "$PACKER"
-"""And those of the tables that drive a constant to whoever needs one."""
-
 LOCKED = format(6, "032b")
 """A strength with which nextpnr moves nothing, and does not ask what belongs to a cell: it is all there."""
 
-PLAIN = "LOGIC"
-"""Mode of a table that is neither in a chain nor in a RAM."""
-
 FROM_ITS_LUT, FROM_ELSEWHERE = "1 ", "0 "
 """Where a flip-flop takes its data from, its parameter SD."""
-
-SITE = re.compile(r"(X\d+/Y\d+)/SLICE([A-D])\.[A-Z]+\d?")
 
 
 def join(packed: Netlist, partition: Partition, placed: Mapping[Part, Netlist], *, clock_hz: int) -> int:
@@ -43,18 +33,18 @@ def join(packed: Netlist, partition: Partition, placed: Mapping[Part, Netlist], 
     """
     cells = cells_of(packed)
     chain_ends = _chain_ends(cells)
-    tiles: defaultdict[str, _Tile] = defaultdict(_Tile)
+    tiles: defaultdict[str, Tile] = defaultdict(Tile)
     used: set[str] = set()
     homeless = 0
     for part, netlist in placed.items():
         source = cells_of(netlist)
         name_of_end = {end: name for name, end in _chain_ends(source).items()}
-        of_this_part: list[tuple[_Site, Cell]] = []
+        of_this_part: list[tuple[Site, Cell]] = []
         for name, cell in cells.items():
             end = chain_ends.get(name)
             if partition.owner_of(PIECE.sub("", name if end is None else end.neighbour)) is not part:
                 continue
-            if "BEL" in cell["attributes"] and not SITE.fullmatch(cell["attributes"]["BEL"]):
+            if "BEL" in cell["attributes"] and Site.of(cell["attributes"]["BEL"]) is None:
                 continue
             found = source.get(name if end is None else name_of_end.get(end, ""))
             site_name = site_of(found) if found else None
@@ -63,7 +53,7 @@ def join(packed: Netlist, partition: Partition, placed: Mapping[Part, Netlist], 
                     raise ValueError(f"{name} was not placed with the part {part.name!r}")
                 homeless += 1
                 continue
-            site = _Site.of(site_name)
+            site = Site.of(site_name)
             cell["attributes"].pop("BEL", None)
             if site_name in used or (site is not None and not tiles[site.tile].takes(site, cell)):
                 if cell["type"] != FLIP_FLOP:
@@ -100,60 +90,6 @@ def _pair(cells: dict[str, Cell]) -> None:
         connected["DI"], connected["M"] = (data, []) if is_pair else ([], data)
         cell["port_directions"] |= {"DI": "input", "M": "input"}
         cell["parameters"]["SD"] = FROM_ITS_LUT if is_pair else FROM_ELSEWHERE
-
-
-@dataclass(frozen=True)
-class _Site:
-    """A place in a logic tile."""
-
-    tile: str
-    slice: str
-
-    @staticmethod
-    def of(name: str) -> "_Site | None":
-        match = SITE.fullmatch(name)
-        return match and _Site(match[1], match[2])
-
-
-class _Tile:
-    """What the parts before use of a logic tile: its flip-flops share a clock and a reset, those of a slice an enable;
-    beside a RAM there is nothing.
-    """
-
-    def __init__(self) -> None:
-        self._flip_flops: list[tuple[_Site, Cell]] = []
-        self._slices: set[str] = set()
-        self._has_ram = False
-
-    def add(self, site: _Site, cell: Cell) -> None:
-        mode = cell["parameters"].get("MODE", PLAIN)
-        if cell["type"] == FLIP_FLOP:
-            self._flip_flops.append((site, cell))
-        elif cell["type"] == PACKED_RAM_INPUT or mode == "DPRAM":
-            self._has_ram = True
-        elif mode != PLAIN:
-            self._slices.add(site.slice)
-
-    def takes(self, site: _Site, cell: Cell) -> bool:
-        if self._has_ram:
-            return False
-        if cell["type"] != FLIP_FLOP:
-            return site.slice not in self._slices
-        return all(
-            _shared(cell) == _shared(other) and (site.slice != there.slice or _enable(cell) == _enable(other))
-            for there, other in self._flip_flops
-        )
-
-
-def _shared(flip_flop: Cell) -> list[object]:
-    """What it shares with all of its tile."""
-    connected, parameters = flip_flop["connections"], flip_flop["parameters"]
-    names = ("CLKMUX", "LSRMUX", "SRMODE", "GSR")
-    return [*(connected.get(port) or None for port in ("CLK", "LSR")), *(parameters.get(name) for name in names)]
-
-
-def _enable(flip_flop: Cell) -> list[object]:
-    return [flip_flop["connections"].get("CE") or None, flip_flop["parameters"].get("CEMUX")]
 
 
 @dataclass(frozen=True)

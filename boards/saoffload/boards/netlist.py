@@ -9,6 +9,17 @@ BLOCK_RAM, LUT, FLIP_FLOP, CARRY, LUT_RAM = "DP16KD", "LUT4", "TRELLIS_FF", "CCU
 LOGIC = (LUT, FLIP_FLOP, CARRY, LUT_RAM)
 """Those that stand in logic tiles."""
 
+PACKED_LUT, PACKED_RAM_INPUT = "TRELLIS_COMB", "TRELLIS_RAMW"
+"""What nextpnr makes of logic: a look-up table, which may be one of a carry chain or of a RAM; and a RAM's inputs."""
+
+PLAIN, CARRY_MODE, LUT_RAM_MODE = "LOGIC", "CCU2", "DPRAM"
+"""Modes of such a table: neither in a chain nor in a RAM, or in one of them."""
+
+CONSTANT = "$PACKER"
+"""What the names of tables begin with that drive a constant to whoever needs one."""
+
+LUT_INPUTS = ("A", "B", "C", "D", "FCI")
+
 Cell = dict[str, Any]
 Netlist = dict[str, Any]
 
@@ -58,6 +69,12 @@ def is_clock(port: str) -> bool:
 def drivers_of(cells: dict[str, Cell]) -> dict[int, str]:
     """Which cell drives each net."""
     return {bit: name for name, cell in cells.items() for port, bit in bits_of(cell) if is_output(cell, port)}
+
+
+def mode_of(cell: Cell) -> str:
+    """Of a look-up table as nextpnr packs it."""
+    mode: str = cell["parameters"].get("MODE", PLAIN)
+    return mode
 
 
 def site_of(cell: Cell) -> str | None:

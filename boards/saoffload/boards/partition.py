@@ -22,11 +22,7 @@ from .netlist import (
     site_of,
     with_cells,
 )
-
-SLICES, LUTS_PER_SLICE = "ABCD", 2
-"""Of a logic tile."""
-
-LOGIC_TILE = re.compile(r"(X\d+/Y\d+)/SLICE")
+from .tiles import Site, sites_in
 
 TAKEN = "taken."
 """What the names of cells begin with that are there for their sites alone."""
@@ -46,7 +42,7 @@ class Part:
 
     Parameters: ``name``; ``pattern``, a regular expression for what the names of its registers begin with, and without
     one those that belong to no other part; ``placing``, options of nextpnr for it; ``tries``, placements of which the
-    one is kept that nextpnr expects the least lateness of.
+    one is kept of which the least lateness is expected.
     """
 
     name: str
@@ -110,7 +106,7 @@ class Partition:
                 for name, cell in cells_of(placed).items()
                 if (site := site_of(cell)) and not name.startswith(TAKEN)
             }
-            tiles |= {match[1] for site in sites.values() if (match := LOGIC_TILE.match(site))}
+            tiles |= {site.tile for name in sites.values() if (site := Site.of(name))}
             for name in self._steady(other, sites):
                 if sites[name] not in taken and not own_nets.isdisjoint(nets_of([self._cells[name]])):
                     kept[name] = _touching(self._cells[name], own_nets, sites[name])
@@ -123,9 +119,10 @@ class Partition:
         last_net = max((bit for cell in self._cells.values() for _, bit in bits_of(cell)), default=0)
         fillers = dict.fromkeys(_sites_of(tiles, "K"), FILLER)
         for cell in later:
-            tile = cell["attributes"]["BEL"].partition("/SLICE")[0]
-            fillers |= dict.fromkeys(_sites_of([tile], "K"), FILLER)
-            fillers |= dict.fromkeys(_sites_of([tile], "FF"), _touching(cell, set(), ""))
+            site = Site.of(cell["attributes"]["BEL"])
+            assert site is not None
+            fillers |= dict.fromkeys(_sites_of([site.tile], "K"), FILLER)
+            fillers |= dict.fromkeys(_sites_of([site.tile], "FF"), _touching(cell, set(), ""))
         for number, site in enumerate(sorted(fillers.keys() - taken), start=1):
             kept[TAKEN + site] = _filling(fillers[site], site, last_net + number)
         return with_cells(self._netlist, kept)
@@ -235,10 +232,7 @@ def _touching(cell: Cell, nets: set[int], site: str) -> Cell:
 
 
 def _sites_of(tiles: Iterable[str], kind: str) -> set[str]:
-    """Of look-up tables, ``K``, or of flip-flops, ``FF``."""
-    return {
-        f"{tile}/SLICE{name}.{kind}{number}" for tile in tiles for name in SLICES for number in range(LUTS_PER_SLICE)
-    }
+    return {str(site) for tile in tiles for site in sites_in(tile, kind)}
 
 
 def _filling(cell: Cell, site: str, net: int) -> Cell:
