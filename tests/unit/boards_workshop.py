@@ -35,9 +35,6 @@ elif name == "nextpnr":
     if "--write" in arguments:
         placed = plan.get("placed_by_seed", {{}}).get(seed, plan["placed"])
         pathlib.Path(arguments[arguments.index("--write") + 1]).write_text(placed)
-    if seed in plan.get("late", ()):
-        print("Info:  legend: * represents 4 endpoint(s)" + chr(10) + "Info:          + represents [1,4) endpoint(s)")
-        print("Info: [  -500,      0) |" + "*" * plan["late"][seed] + "+" + chr(10) + "Info: [     0,    500) |***** ")
 elif name == "yosys":
     if plan.get("yosys_fails"):
         sys.exit("ERROR: Module top is empty.")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from saoffload.boards.reports import BuildReport, ReportError, lateness, read_routed
+from saoffload.boards.reports import BuildReport, ReportError, read_routed
 from saoffload.boards.tools import first_error
 
 ICE40_LOG = """\
@@ -105,28 +105,3 @@ def test_the_first_error_of_a_log_is_found(log, error):
     found = first_error(log)
     assert found.startswith(error)
     assert bool(found) == bool(error)
-
-
-def histogram(*rows: str) -> str:
-    return "\n".join(
-        (
-            "Info: Slack histogram:",
-            "Info:  legend: * represents 20 endpoint(s)",
-            "Info:          + represents [1,20) endpoint(s)",
-            *(f"Info: {row}" for row in rows),
-            "Info: Checksum: 0x7b2c80d1",
-        )
-    )
-
-
-def test_lateness_counts_each_endpoint_by_how_late_it_is_expected():
-    rows = ("[ -3000,  -1000) |+", "[ -1000,   -500) |**+", "[  -500,    100) |*", "[   100,    700) |*****+")
-    # 10 endpoints of 2 ns, 50 of 0.75 ns, 20 of 0.2 ns, and those that are in time.
-    assert lateness(histogram(*rows)) == pytest.approx(20 + 37.5 + 4)
-    assert lateness(histogram(rows[-1])) == 0
-
-
-def test_the_last_histogram_of_a_log_counts():
-    assert lateness(histogram("[ -3000,  -1000) |*") + "\n" + histogram("[  -300,   -100) |*")) == pytest.approx(4)
-    with pytest.raises(ValueError, match="no slack"):
-        lateness("Info: routed\n")

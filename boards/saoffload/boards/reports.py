@@ -11,10 +11,6 @@ BLOCK_RAM_CELLS = {"ecp5": "DP16KD", "ice40": "ICESTORM_RAM"}
 #: nextpnr-ice40 reports logic cells only; what is inside them stands in its log.
 ICE40_FLIP_FLOPS = re.compile(r"^Info:\s+(\d+) LCs used as (?:LUT4 and DFF|DFF only)", re.MULTILINE)
 
-#: A row of the histogram that nextpnr's log ends with: from which slack to which, in picoseconds, how many endpoints.
-SLACKS = re.compile(r"^Info: \[ *(-?\d+), *(-?\d+)\) \|(\**)(\+?)", re.MULTILINE)
-SLACKS_UNIT = re.compile(r"\* represents (\d+) endpoint")
-
 #: nextpnr's clocks are multiples of a picosecond.
 CONSTRAINT_TOLERANCE = 1e-3
 
@@ -83,22 +79,6 @@ def read_routed(*, family: str, report: Mapping[str, Any], log: str, clock_hz: i
     if len(flip_flops) != 2:
         raise ReportError("nextpnr's log does not say how many logic cells hold a flip-flop")
     return RoutedDesign(lut=lut, ff=sum(map(int, flip_flops)), bram=bram, fmax_mhz=fmax_mhz)
-
-
-def lateness(log: str) -> float:
-    """How late all endpoints together are, in nanoseconds, as nextpnr expects it of a design that is placed and not
-    routed, by the histogram in its log. Of a worst path that the router leads well, it says more than the fastest clock
-    does, which is that of one endpoint.
-
-    Raises ``ValueError`` when there is no histogram.
-    """
-    units = SLACKS_UNIT.findall(log)
-    if not units:
-        raise ValueError("nextpnr tells no slack of what it placed")
-    unit = int(units[-1])
-    rows = SLACKS.findall(log[log.rindex("represents") :])
-    counts = [(int(low), int(high), unit * len(stars) + unit / 2 * len(rest)) for low, high, stars, rest in rows]
-    return sum(count * -min(0.0, (low + high) / 2) for low, high, count in counts) / 1000
 
 
 def _slowest_clock(report: Mapping[str, Any], clock_hz: int) -> float:

@@ -1,0 +1,216 @@
+"""Detailed placement: logic on the longest paths of a placed design moves to where they are shorter."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+
+import numpy as np
+
+from .netlist import FLIP_FLOP, PACKED_LUT, PLAIN, Cell, Netlist, cells_of, mode_of, site_of
+from .tiles import Site, Tile, sites_in
+from .timing import LUT_DELAY, Numbers, Reals, Timing
+
+COORDINATES = re.compile(r"X(\d+)/Y(\d+)")
+
+AIM = 0.85
+"""Of the clock's period: what takes longer is to become shorter. The router makes some paths longer than expected."""
+
+PASSES = 60
+MARGIN = 3
+"""Tiles around the longest paths of a cell, in which it looks for a site."""
+BEST = 60
+"""Tiles of those whose sites it asks for, before it stays where it is."""
+LEAST_GAIN = 0.03
+"""Of what a cell loses on long paths: for less it does not move."""
+
+WIRE_WEIGHT = 1e-3
+"""What a nanosecond of path counts as loss where no path is too long."""
+
+FROM_ITS_LUT = "1"
+"""Where a flip-flop takes its data from, its parameter SD, if from the look-up table of its place."""
+
+Unit = tuple[str, ...]
+
+
+class Refinement:
+    """Moves look-up tables and flip-flops of a placed design, one by one, to free sites where the longest paths through
+    them are shorter. The wires of nextpnr's placers follow its own idea of how long they take, which is far from what
+    the router makes of them; here it is what routed designs have (``timing``).
+
+    A flip-flop and the look-up table that feeds it in its place move together. Carry chains, RAM in tables and block
+    RAMs stay. What is not placed is left alone.
+
+    Parameters: ``placed``, a netlist of nextpnr with the sites of its cells, changed by ``run``; ``fixed``, names of
+    cells that stay, too; ``clock_hz``, which paths are too long for.
+
+    Raises ``ValueError`` when combinational logic is in a loop.
+    """
+
+    def __init__(self, placed: Netlist, *, fixed: Collection[str] = (), clock_hz: float):
+        self._period = 1e9 / clock_hz
+        self._timing = Timing(placed)
+        self._cells = cells_of(placed)
+        self._names = list(self._timing.index)
+        self._tiles: defaultdict[str, Tile] = defaultdict(Tile)
+        self._sites: dict[str, Site] = {}
+        for name, cell in self._cells.items():
+            site = Site.of(site_of(cell) or "")
+            if site is not None:
+                self._tiles[site.tile].add(site, cell)
+                self._sites[name] = site
+        at = {site: name for name, site in self._sites.items()}
+        self._units = {
+            number: unit
+            for unit in self._find_units(at, fixed)
+            for number in (self._timing.index[name] for name in unit)
+        }
+        # Logic stands in whole columns and whole rows.
+        found = [match for tile in self._tiles if (match := COORDINATES.fullmatch(tile))]
+        self._columns = np.array(sorted({int(match[1]) for match in found}))
+        self._rows = np.array(sorted({int(match[2]) for match in found}))
+
+    def _find_units(self, at: dict[Site, str], fixed: Collection[str]) -> Iterator[Unit]:
+        for name, site in self._sites.items():
+            cell = self._cells[name]
+            if name in fixed or name not in self._timing.index:
+                continue
+            if cell["type"] == FLIP_FLOP:
+                if not _has_own_lut(cell):
+                    yield (name,)
+            elif cell["type"] == PACKED_LUT and mode_of(cell) == PLAIN:
+                fed = at.get(site.beside("FF"))
+                if fed is None or not _has_own_lut(self._cells[fed]):
+                    yield (name,)
+                elif fed not in fixed:
+                    yield (name, fed)
+
+    @property
+    def lateness(self) -> float:
+        """How late all registers together are expected to be, in nanoseconds, for the aim."""
+        return self._timing.lateness(AIM * self._period)
+
+    def run(self) -> int:
+        """Moves what gains by it, and says how many cells moved; notes their sites in the netlist."""
+        moved: set[str] = set()
+        for _ in range(PASSES):
+            now = self._run_pass()
+            if not now:
+                break
+            moved |= now
+        for name in moved:
+            self._cells[name]["attributes"]["NEXTPNR_BEL"] = str(self._sites[name])
+        return len(moved)
+
+    def _run_pass(self) -> set[str]:
+        """Every unit on a path that is too long may move once, the longest paths' first. A neighbour of one that moved
+        stays: what is known of its paths is not true any more.
+        """
+        timing = self._timing
+        longest = timing.longest()
+        late = np.flatnonzero(longest > AIM * self._period)
+        units = {
+            unit: None
+            for arc in late[np.argsort(-longest[late], kind="stable")]
+            for number in (int(timing.driver[arc]), int(timing.sink[arc]))
+            if (unit := self._units.get(number))
+        }
+        moved: set[str] = set()
+        stale: set[int] = set()
+        for unit in units:
+            numbers = {timing.index[name] for name in unit}
+            arcs = [arc for number in numbers for arc in (*timing.arcs_into[number], *timing.arcs_from[number])]
+            around = numbers.union(timing.driver[arcs].tolist(), timing.sink[arcs].tolist())
+            if not stale.isdisjoint(around):
+                continue
+            site = self._better_site(unit, [arc for arc in arcs if longest[arc] > AIM * self._period])
+            if site is not None:
+                self._move(unit, site)
+                timing.move(arcs)
+                moved.update(unit)
+                stale |= around
+        timing.update()
+        return moved
+
+    def _better_site(self, unit: Unit, late: list[int]) -> Site | None:
+        """A free one, for the first cell of the unit."""
+        timing = self._timing
+        ends = np.concatenate([timing.driver[late], timing.sink[late]])
+        x = _between(self._columns, timing.x[ends])
+        y = _between(self._rows, timing.y[ends])
+        x, y = (grid.ravel() for grid in np.meshgrid(x, y, indexing="ij"))
+        here = self._sites[unit[0]]
+        number = timing.index[unit[0]]
+        enough = self._loss(unit, timing.x[[number]], timing.y[[number]])[0] * (1 - LEAST_GAIN)
+        loss = self._loss(unit, x, y)
+        for best in np.argsort(loss, kind="stable")[:BEST]:
+            tile = f"X{x[best]}/Y{y[best]}"
+            if loss[best] >= enough or tile == here.tile:
+                return None
+            for site in sites_in(tile, here.kind):
+                if all(self._tiles[tile].takes(site.beside(_kind(cell)), cell) for cell in self._all(unit)):
+                    return site
+        return None
+
+    def _loss(self, unit: Unit, x: Numbers, y: Numbers) -> Reals:
+        """What is lost on paths longer than the aim with the unit in each of these tiles, in square nanoseconds, and a
+        little for each path, however short. All others stay.
+        """
+        timing = self._timing
+        aim = AIM * self._period
+        inside = {timing.index[name] for name in unit}
+        loss = np.zeros(len(x))
+
+        def wire(arc: int, other: int) -> Reals | float:
+            if other in inside:
+                return float(timing.wire[arc])
+            return timing.length(x - timing.x[other], y - timing.y[other]) + timing.extra[arc]
+
+        for number in inside:
+            into, out = timing.arcs_into[number], timing.arcs_from[number]
+            arrivals = [timing.before[arc] + wire(arc, int(timing.driver[arc])) for arc in into]
+            leaving = [timing.after[arc] + wire(arc, int(timing.sink[arc])) for arc in out]
+            if timing.cells[number]["type"] == FLIP_FLOP:
+                paths = [arrival + timing.after[arc] for arc, arrival in zip(into, arrivals, strict=True)]
+                paths += [timing.before[arc] + left for arc, left in zip(out, leaving, strict=True)]
+            elif arrivals and leaving:
+                slowest = _slowest(arrivals) + LUT_DELAY
+                rest = _slowest(leaving) + LUT_DELAY
+                paths = [arrival + rest for arrival in arrivals] + [slowest + left for left in leaving]
+            else:
+                paths = []
+            for path in paths:
+                loss += np.square(np.maximum(path - aim, 0.0)) + WIRE_WEIGHT * path
+        return loss
+
+    def _move(self, unit: Unit, site: Site) -> None:
+        for name in unit:
+            self._tiles[self._sites[name].tile].remove(self._sites[name])
+        match = COORDINATES.fullmatch(site.tile)
+        assert match is not None
+        for name, cell in zip(unit, self._all(unit), strict=True):
+            self._sites[name] = site.beside(_kind(cell))
+            self._tiles[site.tile].add(self._sites[name], cell)
+            number = self._timing.index[name]
+            self._timing.x[number], self._timing.y[number] = int(match[1]), int(match[2])
+
+    def _all(self, unit: Unit) -> list[Cell]:
+        return [self._cells[name] for name in unit]
+
+
+def _kind(cell: Cell) -> str:
+    return "FF" if cell["type"] == FLIP_FLOP else "K"
+
+
+def _has_own_lut(cell: Cell) -> bool:
+    return bool(cell["parameters"].get("SD", "").strip() == FROM_ITS_LUT and cell["connections"].get("DI"))
+
+
+def _between(lines: Numbers, wanted: Numbers) -> Numbers:
+    return lines[(lines >= wanted.min() - MARGIN) & (lines <= wanted.max() + MARGIN)]
+
+
+def _slowest(paths: "list[Reals | float]") -> Reals | float:
+    slowest = paths[0]
+    for path in paths[1:]:
+        slowest = np.maximum(slowest, path)
+    return slowest
