@@ -1,6 +1,9 @@
 """Logic that moved after it was placed, with the real tools: they route it, and it is as fast as was expected."""
 
 import json
+import shutil
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,9 +15,12 @@ from saoffload.boards.bare_chip import bare_chip
 from saoffload.boards.floorplan import MINDS_THE_CLOCK, Floorplan
 from saoffload.boards.flow import Flow, prepared
 from saoffload.boards.harness import Harness, HarnessTop
+from saoffload.boards.netlist import FLIP_FLOP, Netlist, cells_of
 from saoffload.boards.partition import Part
 from saoffload.boards.refinement import Refinement
+from saoffload.boards.reports import RoutedDesign
 from saoffload.boards.timing import Timing
+from saoffload.boards.tools import TOOLS, BuildError
 
 LANES, WIDTH = 6, 20
 CLOCK_HZ = 300_000_000
@@ -39,21 +45,62 @@ class Lanes(wiring.Component):
         return m
 
 
-@pytest.mark.synth
-def test_what_moved_is_routed_and_as_fast_as_expected(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Build:
+    """A design placed, refined and routed, its netlist as it was routed, and the folder of that."""
+
+    routed: RoutedDesign
+    netlist: Netlist
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    folder = tmp_path_factory.mktemp("lanes")
     plan = prepared(
         bare_chip("LFE5U-25F", clock_hz=CLOCK_HZ), HarnessTop(Harness(Lanes())), is_ecp5=True, placing=MINDS_THE_CLOCK
     )
     floorplan = Floorplan(rooms=(), parts=(Part(name="all", placing=MINDS_THE_CLOCK),), placing=MINDS_THE_CLOCK)
-    flow = Flow(plan, folder=tmp_path, clock_hz=CLOCK_HZ, cure="none", floorplan=floorplan)
+    flow = Flow(plan, folder=folder, clock_hz=CLOCK_HZ, cure="none", floorplan=floorplan)
     flow.synthesize()
     flow.pack_cells()
     routed = flow.route(1)
-    # nextpnr takes no design in which a tile holds what it cannot: that it routed this one says it is legal.
-    (netlist,) = tmp_path.glob("*/seed-1/top.json")
-    placed = json.loads(netlist.read_text())
-    expected = 1000 / max(Timing(placed).longest())
-    print(f"expected {expected:.1f} MHz, routed {routed.fmax_mhz:.1f} MHz")
-    assert expected * 0.8 < routed.fmax_mhz < expected * 1.25
+    (netlist,) = folder.glob("*/seed-1/top.json")
+    return Build(routed, json.loads(netlist.read_text()), netlist.parent)
+
+
+@pytest.mark.synth
+def test_what_moved_is_routed_and_as_fast_as_expected(build: Build) -> None:
+    expected = 1000 / max(Timing(build.netlist).longest())
+    print(f"expected {expected:.1f} MHz, routed {build.routed.fmax_mhz:.1f} MHz")
+    assert expected * 0.8 < build.routed.fmax_mhz < expected * 1.25
     # What was routed is what the moves led to: there are none left, or few.
-    assert Refinement(placed, clock_hz=CLOCK_HZ).run() < 20
+    assert Refinement(deepcopy(build.netlist), clock_hz=CLOCK_HZ).run() < 20
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize("port", ["CE", "LSR"])
+def test_the_tools_refuse_a_tile_that_cannot_hold_what_stands_in_it(build: Build, tmp_path: Path, port: str) -> None:
+    """So a move that was wrong would end the build, and not become a chip that does something else."""
+    netlist = deepcopy(build.netlist)
+    flip_flops = {
+        cell["attributes"]["NEXTPNR_BEL"]: cell for cell in cells_of(netlist).values() if cell["type"] == FLIP_FLOP
+    }
+    first, second = next(
+        (cell, flip_flops[other])
+        for site, cell in flip_flops.items()
+        if (other := site.replace(".FF0", ".FF1")) != site and other in flip_flops and cell["connections"].get("CE")
+    )
+    nets = [cell["connections"]["CE"] for cell in flip_flops.values() if cell["connections"].get("CE")]
+    second["connections"][port] = next(net for net in nets if net != first["connections"].get(port))
+    second["port_directions"][port] = "input"
+    (tmp_path / "top.json").write_text(json.dumps(netlist))
+    shutil.copyfile(build.folder / "top.lpf", tmp_path / "top.lpf")
+    options = ["--25k", "--package", "CABGA381", "--speed", "6", "--no-pack", "--timing-allow-fail"]
+    with pytest.raises(BuildError, match="Placing design failed"):
+        TOOLS["NEXTPNR_ECP5"].run(
+            [*options, "--json", "top.json", "--lpf", "top.lpf", "--textcfg", "top.config"],
+            folder=tmp_path,
+            log=tmp_path / "log",
+            cure="none",
+        )
