@@ -3,6 +3,8 @@
 import json
 import sys
 
+from tests.unit.placed_netlist import flip_flop, netlist
+
 # A stand-in for every tool: notes how it was called, and does what the test's plan.json says.
 TOOL = """\
 #!{python}
@@ -38,10 +40,14 @@ elif name == "nextpnr":
 elif name == "yosys":
     if plan.get("yosys_fails"):
         sys.exit("ERROR: Module top is empty.")
-    pathlib.Path("top.json").write_text(plan.get("netlist", "netlist"))
+    pathlib.Path("top.json").write_text(plan["netlist"])
 else:
     pathlib.Path("top.bin").write_text("bits of " + pathlib.Path("top.asc").read_text())
 """
+
+
+#: As yosys and nextpnr write it, of one flip-flop.
+NETLIST = json.dumps(netlist(register=flip_flop("X1/Y1/SLICEA.FF0", M=1, Q=2)))
 
 
 class Workshop:
@@ -64,7 +70,7 @@ class Workshop:
             self.tools[variable] = str(script)
 
     def plan(self, **plan):
-        (self.home / "plan.json").write_text(json.dumps(plan))
+        (self.home / "plan.json").write_text(json.dumps({"netlist": NETLIST, "placed": NETLIST} | plan))
 
     def lines(self):
         """The tools called since the last look, with their arguments."""

@@ -106,7 +106,11 @@ def test_a_room_takes_cells_of_its_kind_alone() -> None:
 )
 def test_the_largest_engine_alone_is_planned(subject, name, bundles, device, is_planned) -> None:
     config = preset(name) if bundles is None else preset(name).with_bundles(bundles)
-    assert floorplan_of(subject, config, device) == (huge_engine() if is_planned else None)
+    floorplan = floorplan_of(subject, config, device)
+    assert (floorplan == huge_engine()) == is_planned
+    if not is_planned:
+        assert not floorplan.rooms
+        assert len(floorplan.parts) == 1
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Where the block RAMs of an engine stand that takes all of an LFE5U-85F, and in which parts it is placed."""
+"""How a design is placed: in which parts, and where the block RAMs of an engine stand that takes all of its chip."""
 
 import re
 from dataclasses import dataclass
@@ -18,6 +18,9 @@ ROWS = (22, 46, 70, 82)
 
 MINDS_THE_CLOCK = "--placer heap --placer-heap-timingweight 30"
 """Options of nextpnr for designs of few block RAMs: this placer minds the clock, with thrice its weight more so."""
+
+MAKES_SHORT_WIRES = "--placer static"
+"""And for the others."""
 
 TABLE = (
     # Which lookups are in use, and what is deleted next, is the others' to say.
@@ -65,7 +68,7 @@ class Floorplan:
     rooms: tuple[Room, ...]
     parts: tuple[Part, ...] = ()
     routings: int = 1
-    placing: str = "--placer static"
+    placing: str = MAKES_SHORT_WIRES
 
     def apply(self, netlist: dict[str, Any]) -> None:
         """Notes the sites in a netlist, as yosys writes it in JSON.
@@ -86,14 +89,17 @@ class Floorplan:
             left = [name for name in left if name not in taken]
 
 
-def floorplan_of(subject: str, config: EngineConfig, device: str) -> Floorplan | None:
-    """That of the one design that takes all block RAMs of its chip; the others are the placer's.
+def floorplan_of(subject: str, config: EngineConfig, device: str) -> Floorplan:
+    """That of the one design that takes all block RAMs of its chip. Of the others all is the placer's, as one part.
 
     Parameters: ``subject``, as in ``synth.synthesize``.
     """
     huge = preset("huge")
     is_huge = (config.bundles, config.keys, config.context_width) == (huge.bundles, huge.keys, huge.context_width)
-    return huge_engine() if subject == "engine" and device == "LFE5U-85F" and is_huge else None
+    if subject == "engine" and device == "LFE5U-85F" and is_huge:
+        return huge_engine()
+    placing = MINDS_THE_CLOCK if subject == "walk" else MAKES_SHORT_WIRES
+    return Floorplan(rooms=(), parts=(Part(name="all", placing=placing),))
 
 
 def huge_engine() -> Floorplan:
@@ -146,7 +152,7 @@ def huge_engine() -> Floorplan:
         ),
         parts=(
             Part(name="rest", placing=MINDS_THE_CLOCK, tries=4),
-            Part(name="table", pattern=rf"harness\.design\.({'|'.join(TABLE)})", placing="--placer static"),
+            Part(name="table", pattern=rf"harness\.design\.({'|'.join(TABLE)})", placing=MAKES_SHORT_WIRES),
         ),
         routings=2,
     )

@@ -28,7 +28,7 @@ PACKED = "packed.json"
 PLACED = "placed.json"
 """What place and route writes of a part."""
 
-#: A change of how results are kept makes the ones of before void.
+#: A change of how results are kept, or of how logic is placed and moved, makes the ones of before void.
 CACHE_FORMAT = 2
 
 # Outputs of block RAM have no first value; asking for one costs a LUT per bit.

@@ -16,7 +16,7 @@ from saoffload.hdl.table.choice import sa_table
 from .bare_chip import bare_chip
 from .build import seeds_from
 from .bus_walk import BusWalk
-from .floorplan import MINDS_THE_CLOCK, floorplan_of
+from .floorplan import floorplan_of
 from .flow import Flow, Step, prepared
 from .harness import Harness, HarnessTop
 from .reports import RoutedDesign
@@ -24,13 +24,6 @@ from .tools import BuildError, stop_tools
 
 CLOCKS_MHZ = {"table": 150.0, "walk": 125.0, "engine": 125.0}
 """What can be measured, and the clock that place and route aims for unless told."""
-
-PLACING = {
-    "table": "--placer static",
-    "walk": MINDS_THE_CLOCK,
-    "engine": "--placer static",
-}
-"""How they are placed, where no floorplan says it: see ``flow.prepared``."""
 
 DEEP = ("walk", "engine")
 """Designs whose logic is deep, so that the mapper is to fold enables: see ``flow.prepared``."""
@@ -118,7 +111,7 @@ def synthesize(
     if clock_hz < 1e6:
         raise ValueError(f"the clock must be at least 1 MHz, got {clock_mhz}")
     floorplan = floorplan_of(subject, config, device)
-    step_count = 2 + seeds + (floorplan is not None and bool(floorplan.parts))
+    step_count = 2 + seeds + bool(floorplan.parts)
     number = 0
 
     def step(text: str) -> None:
@@ -131,12 +124,11 @@ def synthesize(
         step("describing the hardware")
         harness = Harness(DESIGNS[subject](config))
         chip = bare_chip(device, clock_hz=clock_hz)
-        placing = PLACING[subject] if floorplan is None else floorplan.placing
         plan = prepared(
             chip,
             HarnessTop(harness),
             is_ecp5=True,
-            placing=placing,
+            placing=floorplan.placing,
             apart=APART[subject],
             folds_enables=subject in DEEP,
         )
