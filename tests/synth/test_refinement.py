@@ -47,11 +47,12 @@ class Lanes(wiring.Component):
 
 @dataclass(frozen=True)
 class Build:
-    """A design placed, refined and routed, its netlist as it was routed, and the folder of that."""
+    """A design placed, refined and routed: its netlist as it was routed, the folder of that, how many cells moved."""
 
     routed: RoutedDesign
     netlist: Netlist
     folder: Path
+    moved: list[int]
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +65,13 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     flow = Flow(plan, folder=folder, clock_hz=CLOCK_HZ, cure="none", floorplan=floorplan)
     flow.synthesize()
     flow.pack_cells()
-    routed = flow.route(1)
+    moved: list[int] = []
+    run = Refinement.run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Refinement, "run", lambda refinement: moved.append(run(refinement)))
+        routed = flow.route(1)
     (netlist,) = folder.glob("*/seed-1/top.json")
-    return Build(routed, json.loads(netlist.read_text()), netlist.parent)
+    return Build(routed, json.loads(netlist.read_text()), netlist.parent, moved)
 
 
 @pytest.mark.synth
@@ -75,7 +80,9 @@ def test_what_moved_is_routed_and_as_fast_as_expected(build: Build) -> None:
     print(f"expected {expected:.1f} MHz, routed {build.routed.fmax_mhz:.1f} MHz")
     assert expected * 0.8 < build.routed.fmax_mhz < expected * 1.25
     # What was routed is what the moves led to: there are none left, or few.
-    assert Refinement(deepcopy(build.netlist), clock_hz=CLOCK_HZ).run() < 20
+    print(f"moved {build.moved}")
+    assert build.moved[0] > 50
+    assert Refinement(deepcopy(build.netlist), clock_hz=CLOCK_HZ).run() < build.moved[0] / 5
 
 
 @pytest.mark.synth

@@ -4,7 +4,7 @@ from typing import Any
 
 from saoffload.boards.netlist import FLIP_FLOP, PACKED_LUT
 
-OUTPUTS = ("F", "FCO", "Q", "DO", "DOA0", "DOB0")
+OUTPUTS = ("F", "FCO", "OFX", "Q", "DO", "DOA0", "DOB0")
 CLOCK, ENABLE, RESET = 9001, 9002, 9003
 
 

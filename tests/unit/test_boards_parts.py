@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from tests.unit.boards_workshop import Workshop
+from tests.unit.placed_netlist import lut
 
-from saoffload.boards.floorplan import Floorplan
+from saoffload.boards.floorplan import Floorplan, Room
 from saoffload.boards.netlist import cells_of
 from saoffload.boards.partition import Part
 from saoffload.boards.synth import synthesize
@@ -102,6 +103,46 @@ def test_the_placement_is_kept_of_which_the_least_lateness_is_expected(workshop,
     assert not list(workshop.home.glob("out/*/*/seed-1/*/placed*"))
 
 
+def test_a_try_that_is_not_placed_gives_way_to_the_others(workshop) -> None:
+    workshop.plan(fmax={"1": 126.0}, constraint=125.0, netlist=netlist(), placed=netlist(is_placed=True))
+    assert measure(workshop).fmax_mhz == 126.0
+    assert [line.split("--seed ")[1].split()[0] for line in workshop.lines() if "--seed" in line] == [
+        "1",
+        "2",
+        "1",
+        "1",
+    ]
+    workshop.plan(fmax={}, constraint=125.0, netlist=netlist(), placed=netlist(is_placed=True), version=2)
+    with pytest.raises(BuildError, match="Unable to place cell"):
+        measure(workshop)
+
+
+def test_what_the_floorplan_has_a_site_for_stays(workshop, monkeypatch) -> None:
+    """In its part, and in the whole."""
+    far = "X120/Y90/SLICEA.FF0"
+    rooms = (
+        Room(pattern=r"r\.ff", sites=(far,), kind="TRELLIS_FF"),
+        Room(pattern=r"t\.ff", sites=(SITES["t.ff"],), kind="TRELLIS_FF"),
+    )
+    monkeypatch.setattr("saoffload.boards.synth.floorplan_of", lambda *_: replace(PLAN, rooms=rooms))
+    placed = json.loads(netlist(is_placed=True))
+    cells_of(placed)["r.ff"]["attributes"]["NEXTPNR_BEL"] = far
+    workshop.plan(fmax={"1": 126.0, "2": 126.0}, constraint=125.0, netlist=netlist(), placed=json.dumps(placed))
+    measure(workshop)
+    (routed,) = workshop.home.glob("out/*/*/seed-1/top.json")
+    cells = cells_of(json.loads(routed.read_text()))
+    assert {name: cell["attributes"]["NEXTPNR_BEL"] for name, cell in cells.items()} == SITES | {"r.ff": far}
+
+
+def test_logic_in_a_loop_is_told_in_one_line(workshop) -> None:
+    placed = json.loads(netlist(is_placed=True))
+    cells_of(placed)["r.loop"] = lut("X1/Y1/SLICEA.K0", A=30, F=30)
+    workshop.plan(fmax={"1": 126.0, "2": 126.0}, constraint=125.0, netlist=netlist(), placed=json.dumps(placed))
+    with pytest.raises(BuildError, match="the paths of the design have no end: 1 signals are part of a loop") as raised:
+        measure(workshop)
+    assert "\n" not in str(raised.value)
+
+
 def test_logic_moves_between_the_parts_once_they_are_together(workshop) -> None:
     """Two flip-flops that lead to each other, of one part each, are placed far apart: the one moves to the other."""
     rest = json.loads(netlist(is_placed=True, from_ram=NEAR))
@@ -127,6 +168,7 @@ def test_logic_moves_between_the_parts_once_they_are_together(workshop) -> None:
     [
         pytest.param({"1": 120.0, "2": 126.0, "3": 130.0}, ["1", "2"], "2", id="until one meets the clock"),
         pytest.param({"1": 120.0, "2": 122.0, "3": 121.0}, ["1", "2", "3"], "2", id="all if none does"),
+        pytest.param({"1": 120.0, "2": 122.0}, ["1", "2", "3"], "2", id="but one that fails"),
     ],
 )
 def test_the_fastest_routing_is_kept(workshop, monkeypatch, fmax, tried, best) -> None:

@@ -6,9 +6,10 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from tests.unit.placed_netlist import flip_flop, lut, netlist
+from tests.unit.placed_netlist import RESET, flip_flop, lut, netlist
+from tests.unit.placed_netlist import cell as a_cell
 
-from saoffload.boards.netlist import FLIP_FLOP, cells_of
+from saoffload.boards.netlist import FLIP_FLOP, PACKED_LUT, cells_of
 from saoffload.boards.refinement import Refinement
 from saoffload.boards.tiles import Site, Tile, sites_in
 from saoffload.boards.timing import Timing
@@ -64,6 +65,46 @@ def test_what_is_fixed_stays(fixed: str) -> None:
     design = detour()
     Refinement(design, fixed=[fixed], clock_hz=CLOCK_HZ).run()
     assert site_of(design, fixed) == site_of(detour(), fixed)
+
+
+def test_all_move_at_once_whose_reset_comes_from_one_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That they have a neighbour in common does not make untrue what is known of their paths."""
+    monkeypatch.setattr("saoffload.boards.refinement.PASSES", 1)
+    monkeypatch.setattr("saoffload.boards.refinement.AIMS", (0.85,))
+    lanes: dict[str, dict[str, Any]] = {}
+    for lane in range(2, 10):
+        lanes[f"start{lane}"] = flip_flop(f"X1/Y{lane}/SLICEA.FF0", Q=10 + lane)
+        lanes[f"table{lane}"] = lut(f"X40/Y{lane}/SLICEA.K0", A=10 + lane, F=30 + lane)
+        lanes[f"pair{lane}"] = flip_flop(f"X40/Y{lane}/SLICEA.FF0", DI=30 + lane, Q=50 + lane)
+        lanes[f"end{lane}"] = flip_flop(f"X1/Y{lane}/SLICEA.FF1", M=50 + lane)
+    design = netlist(reset=flip_flop("X20/Y1/SLICEA.FF0", reset=5, Q=RESET), **lanes, **corner(rows=10))
+    fixed = [name for name in cells_of(design) if name.startswith(("start", "end", "reset"))]
+    assert Refinement(design, fixed=fixed, clock_hz=CLOCK_HZ).run() == 16
+
+
+def test_nothing_moves_without_gain_though_it_leads_to_no_register_as_well() -> None:
+    design = netlist(
+        start=flip_flop("X1/Y1/SLICEA.FF0", Q=1),
+        moves=flip_flop("X20/Y1/SLICEA.FF0", M=1, Q=2),
+        end=flip_flop("X40/Y1/SLICEA.FF0", M=2),
+        leads_nowhere=lut("X30/Y1/SLICEA.K0", A=2, F=3),
+        **corner(),
+    )
+    Refinement(design, fixed=["start", "end"], clock_hz=CLOCK_HZ).run()
+    assert Refinement(design, fixed=["start", "end"], clock_hz=CLOCK_HZ).run() == 0
+
+
+def test_tables_that_a_multiplexer_joins_stay() -> None:
+    design = netlist(
+        start=flip_flop("X1/Y1/SLICEA.FF0", Q=1),
+        upper=a_cell(PACKED_LUT, "X40/Y1/SLICEA.K1", A=1, F=3),
+        lower=a_cell(PACKED_LUT, "X40/Y1/SLICEA.K0", A=1, F=4, F1=3, M=1, OFX=5),
+        end=flip_flop("X2/Y1/SLICEA.FF0", M=4),
+        **corner(),
+    )
+    before = deepcopy(design)
+    Refinement(design, fixed=["start", "end", "upper"], clock_hz=CLOCK_HZ).run()
+    assert design == before
 
 
 @pytest.mark.parametrize("source", ["X1/Y1/SLICEA.FF0", "X40/Y1/SLICEA.FF0"])
@@ -140,8 +181,8 @@ def test_carries_stay_and_nothing_comes_between_them() -> None:
     )
     Refinement(design, fixed=["start"], clock_hz=CLOCK_HZ).run()
     assert site_of(design, "table").startswith("X2/Y1/")
-    for name, cell in (chain | ends).items():
-        assert site_of(design, name) == cell["attributes"]["NEXTPNR_BEL"]
+    for name, made in (chain | ends).items():
+        assert site_of(design, name) == made["attributes"]["NEXTPNR_BEL"]
 
 
 def random_design(seed: int) -> dict[str, Any]:

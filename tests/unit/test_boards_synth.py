@@ -4,6 +4,7 @@ import os
 import re
 import time
 from random import Random
+from threading import Event
 
 import pytest
 from amaranth.hdl import Module, Signal
@@ -12,10 +13,12 @@ from amaranth.lib.wiring import In, Out
 from tests.unit.boards_workshop import Workshop
 from tests.unit.streams import simulate
 
+from saoffload.boards import tools
 from saoffload.boards.bare_chip import bare_chip
 from saoffload.boards.bus_walk import BusWalk
 from saoffload.boards.flow import FEWEST_ENABLED, WIRE_PICOSECONDS
 from saoffload.boards.harness import Harness
+from saoffload.boards.refinement import Refinement
 from saoffload.boards.synth import synthesize
 from saoffload.boards.tools import BuildError
 from saoffload.hdl.config import preset
@@ -235,6 +238,35 @@ def test_an_interrupted_measurement_leaves_nothing_running(tmp_path, monkeypatch
     assert shop.calls() == BUILD[:3]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_an_interrupt_between_two_tools_starts_none(tmp_path, monkeypatch):
+    """While logic moves no tool runs that could be killed."""
+    shop = Workshop(tmp_path)
+    shop.install(monkeypatch)
+    shop.plan(fmax={"1": 130.0}, constraint=125.0)
+    moves, is_interrupted = Event(), Event()
+
+    def run(_refinement):
+        moves.set()
+        assert is_interrupted.wait(10)
+        return 0
+
+    def interrupt(step):
+        if step.text.startswith("place and route"):
+            assert moves.wait(60)
+            stop = tools.stop_tools
+            monkeypatch.setattr("saoffload.boards.synth.stop_tools", lambda: (stop(), is_interrupted.set()))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Refinement, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        synthesize("walk", preset="tiny", out_dir=tmp_path, progress=interrupt)
+    assert shop.calls() == BUILD[:3]
+    monkeypatch.undo()
+    shop.install(monkeypatch)
+    # And the next build is one as ever.
+    assert synthesize("walk", preset="tiny", out_dir=tmp_path).fmax_mhz == 130.0
 
 
 def test_synthesis_does_not_make_the_copies_of_the_reset_one(workshop):

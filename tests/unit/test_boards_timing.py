@@ -89,6 +89,27 @@ def test_what_has_no_site_and_what_is_a_constant_has_no_paths() -> None:
         "other": flip_flop("X1/Y1/SLICEA.FF1", M=2, enable=2),
     }
     assert len(Timing(netlist(**names)).longest()) == 0
+    assert Timing(netlist()).lateness(0) == 0
+
+
+def test_what_is_to_stand_somewhere_has_paths_as_if_it_stood_there() -> None:
+    """Block RAMs of a floorplan are placed by their sites alone, when parts are put together."""
+    ram = cell("DP16KD", "", CLKA=CLOCK, DOA0=1)
+    ram["attributes"] = {"BEL": "X1/Y10/EBR0"}
+    timing = Timing(netlist(ram=ram, end=flip_flop("X7/Y10/SLICEA.FF0", M=1)))
+    assert list(timing.longest()) == pytest.approx([BLOCK_RAM + wire(6, 0)])
+
+
+def test_enables_and_resets_are_ends_of_paths_and_what_a_ram_is_written_with_is_none() -> None:
+    ram = lut("X1/Y1/SLICEA.K0", mode="DPRAM", WD=3, WAD0=3, F=4)
+    timing = Timing(
+        netlist(
+            start=flip_flop("X1/Y1/SLICEB.FF0", Q=3),
+            end=flip_flop("X7/Y1/SLICEA.FF0", enable=3, reset=3, M=4),
+            ram=ram,
+        )
+    )
+    assert list(timing.longest()) == pytest.approx([CLOCK_TO_Q + wire(6, 0)] * 2 + [wire(6, 0)])
 
 
 def test_paths_are_found_anew_once_a_cell_has_moved() -> None:

@@ -29,7 +29,7 @@ PLACED = "placed.json"
 """What place and route writes of a part."""
 
 #: A change of how results are kept, or of how logic is placed and moved, makes the ones of before void.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 
 # Outputs of block RAM have no first value; asking for one costs a LUT per bit.
 FIRST_VALUES_DO_NOT_MATTER = "setattr -unset init a:uninitialised"
@@ -162,14 +162,21 @@ class Flow:
         routing = self._without_placing().with_options("--no-pack", "--freq", f"{self._clock_hz / 1e6:.6f}")
         routed: dict[int, RoutedDesign] = {}
         folders: dict[int, Path] = {}
+        failure: BuildError | None = None
         for tried in _seeds(seed, self._floorplan.routings):
             folders[tried] = folder / f"routing-{tried}"
             folders[tried].mkdir(exist_ok=True)
             for name in self._routing.inputs:
                 shutil.copyfile(folder / name, folders[tried] / name)
-            routed[tried] = self._route_in(folders[tried], routing, tried)
+            try:
+                routed[tried] = self._route_in(folders[tried], routing, tried)
+            except BuildError as error:
+                failure = error
+                continue
             if routed[tried].fmax_mhz * 1e6 >= self._clock_hz:
                 break
+        if failure and not routed:
+            raise failure
         best = max(routed, key=lambda tried: routed[tried].fmax_mhz)
         for path in folders[best].iterdir():
             path.replace(folder / path.name)
@@ -213,31 +220,40 @@ class Flow:
             shutil.copyfile(self._folder / name, folder / name)
         _write_whole(folder / self._routing.netlist, json.dumps(netlist))
         best: tuple[float, Netlist] | None = None
+        failure: BuildError | None = None
         for tried in _seeds(seed, part.tries):
-            self._without_placing().run(
-                folder,
-                f"place-{tried}",
-                extra=[
-                    *shlex.split(part.placing),
-                    *("--seed", str(tried), "--no-route", "--write", PLACED, "--timing-allow-fail"),
-                ],
-                cure=self._cure,
-            )
+            try:
+                self._without_placing().run(
+                    folder,
+                    f"place-{tried}",
+                    extra=[
+                        *shlex.split(part.placing),
+                        *("--seed", str(tried), "--no-route", "--write", PLACED, "--timing-allow-fail"),
+                    ],
+                    cure=self._cure,
+                )
+            except BuildError as error:
+                failure = error
+                continue
             placed = json.loads((folder / PLACED).read_text())
             # They are large.
             (folder / PLACED).unlink()
             lateness = self._refine(placed, netlist)
             if best is None or lateness < best[0]:
                 best = lateness, placed
-        assert best is not None
+        if best is None:
+            raise failure or BuildError(f"no placement of the part {part.name!r} was tried")
         return best[1]
 
     def _refine(self, placed: Netlist, netlist: Netlist) -> float:
-        """How late all registers of what is placed are expected to be, once it is as good as moves make it. What has a
+        """How late the registers of what is placed are expected to be, once it is as good as moves make it. What has a
         site in the netlist stays there.
         """
         fixed = {name for name, cell in cells_of(netlist).items() if "BEL" in cell["attributes"]}
-        refinement = Refinement(placed, fixed=fixed, clock_hz=self._clock_hz)
+        try:
+            refinement = Refinement(placed, fixed=fixed, clock_hz=self._clock_hz)
+        except ValueError as error:
+            raise BuildError(f"the paths of the design have no end: {error}: {self._cure}") from error
         refinement.run()
         return refinement.lateness
 

@@ -78,8 +78,9 @@ def mode_of(cell: Cell) -> str:
 
 
 def site_of(cell: Cell) -> str | None:
-    """Where nextpnr put it, if it did."""
-    return cell["attributes"].get("NEXTPNR_BEL") or None
+    """Where nextpnr put it, or else where it is to put it, if either is known."""
+    attributes: dict[str, str] = cell["attributes"]
+    return attributes.get("NEXTPNR_BEL") or attributes.get("BEL") or None
 
 
 def _top(netlist: Netlist) -> str:

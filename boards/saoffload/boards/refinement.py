@@ -2,20 +2,25 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import reduce
 
 import numpy as np
 
 from .netlist import FLIP_FLOP, PACKED_LUT, PLAIN, Cell, Netlist, cells_of, mode_of, site_of
 from .tiles import Site, Tile, sites_in
-from .timing import LUT_DELAY, Numbers, Reals, Timing
+from .timing import LUT_DELAY, UNREACHED, Numbers, Reals, Timing
 
 COORDINATES = re.compile(r"X(\d+)/Y(\d+)")
 
 AIM = 0.85
 """Of the clock's period: what takes longer is to become shorter. The router makes some paths longer than expected."""
 
+AIMS = (0.9, AIM, 0.9)
+"""One after the other: where the very longest paths can be made shorter first, more can be made of the others."""
+
 PASSES = 60
+"""For each aim."""
 MARGIN = 3
 """Tiles around the longest paths of a cell, in which it looks for a site."""
 BEST = 60
@@ -77,7 +82,7 @@ class Refinement:
             if cell["type"] == FLIP_FLOP:
                 if not _has_own_lut(cell):
                     yield (name,)
-            elif cell["type"] == PACKED_LUT and mode_of(cell) == PLAIN:
+            elif cell["type"] == PACKED_LUT and mode_of(cell) == PLAIN and not _is_joined(cell):
                 fed = at.get(site.beside("FF"))
                 if fed is None or not _has_own_lut(self._cells[fed]):
                     yield (name,)
@@ -86,28 +91,29 @@ class Refinement:
 
     @property
     def lateness(self) -> float:
-        """How late all registers together are expected to be, in nanoseconds, for the aim."""
+        """How late the inputs of all registers together are expected to be, in nanoseconds, for the aim."""
         return self._timing.lateness(AIM * self._period)
 
     def run(self) -> int:
         """Moves what gains by it, and says how many cells moved; notes their sites in the netlist."""
         moved: set[str] = set()
-        for _ in range(PASSES):
-            now = self._run_pass()
-            if not now:
-                break
-            moved |= now
+        for aim in AIMS:
+            for _ in range(PASSES):
+                now = self._run_pass(aim * self._period)
+                if not now:
+                    break
+                moved |= now
         for name in moved:
             self._cells[name]["attributes"]["NEXTPNR_BEL"] = str(self._sites[name])
         return len(moved)
 
-    def _run_pass(self) -> set[str]:
-        """Every unit on a path that is too long may move once, the longest paths' first. A neighbour of one that moved
-        stays: what is known of its paths is not true any more.
+    def _run_pass(self, aim: float) -> set[str]:
+        """Every unit on a path that is longer than that may move once, the longest paths' first. One that leads to or
+        from a unit that moved stays: what is known of its paths is not true any more.
         """
         timing = self._timing
         longest = timing.longest()
-        late = np.flatnonzero(longest > AIM * self._period)
+        late = np.flatnonzero(longest > aim)
         units = {
             unit: None
             for arc in late[np.argsort(-longest[late], kind="stable")]
@@ -120,9 +126,9 @@ class Refinement:
             numbers = {timing.index[name] for name in unit}
             arcs = [arc for number in numbers for arc in (*timing.arcs_into[number], *timing.arcs_from[number])]
             around = numbers.union(timing.driver[arcs].tolist(), timing.sink[arcs].tolist())
-            if not stale.isdisjoint(around):
+            if not stale.isdisjoint(numbers):
                 continue
-            site = self._better_site(unit, [arc for arc in arcs if longest[arc] > AIM * self._period])
+            site = self._better_site(unit, [arc for arc in arcs if longest[arc] > aim], aim)
             if site is not None:
                 self._move(unit, site)
                 timing.move(arcs)
@@ -131,8 +137,8 @@ class Refinement:
         timing.update()
         return moved
 
-    def _better_site(self, unit: Unit, late: list[int]) -> Site | None:
-        """A free one, for the first cell of the unit."""
+    def _better_site(self, unit: Unit, late: list[int], aim: float) -> Site | None:
+        """One that takes the first cell of the unit, in a place that takes all of it."""
         timing = self._timing
         ends = np.concatenate([timing.driver[late], timing.sink[late]])
         x = _between(self._columns, timing.x[ends])
@@ -140,8 +146,8 @@ class Refinement:
         x, y = (grid.ravel() for grid in np.meshgrid(x, y, indexing="ij"))
         here = self._sites[unit[0]]
         number = timing.index[unit[0]]
-        enough = self._loss(unit, timing.x[[number]], timing.y[[number]])[0] * (1 - LEAST_GAIN)
-        loss = self._loss(unit, x, y)
+        enough = self._loss(unit, timing.x[[number]], timing.y[[number]], aim)[0] * (1 - LEAST_GAIN)
+        loss = self._loss(unit, x, y, aim)
         for best in np.argsort(loss, kind="stable")[:BEST]:
             tile = f"X{x[best]}/Y{y[best]}"
             if loss[best] >= enough or tile == here.tile:
@@ -151,12 +157,11 @@ class Refinement:
                     return site
         return None
 
-    def _loss(self, unit: Unit, x: Numbers, y: Numbers) -> Reals:
+    def _loss(self, unit: Unit, x: Numbers, y: Numbers, aim: float) -> Reals:
         """What is lost on paths longer than the aim with the unit in each of these tiles, in square nanoseconds, and a
         little for each path, however short. All others stay.
         """
         timing = self._timing
-        aim = AIM * self._period
         inside = {timing.index[name] for name in unit}
         loss = np.zeros(len(x))
 
@@ -165,21 +170,30 @@ class Refinement:
                 return float(timing.wire[arc])
             return timing.length(x - timing.x[other], y - timing.y[other]) + timing.extra[arc]
 
+        def arrival(arc: int) -> Reals | float:
+            return timing.before[arc] + wire(arc, int(timing.driver[arc]))
+
+        def left(arc: int) -> Reals | float:
+            return timing.after[arc] + wire(arc, int(timing.sink[arc]))
+
+        def lose(path: "Reals | float") -> None:
+            loss[:] += np.square(np.maximum(path - aim, 0.0)) + WIRE_WEIGHT * path
+
         for number in inside:
-            into, out = timing.arcs_into[number], timing.arcs_from[number]
-            arrivals = [timing.before[arc] + wire(arc, int(timing.driver[arc])) for arc in into]
-            leaving = [timing.after[arc] + wire(arc, int(timing.sink[arc])) for arc in out]
+            into = timing.arcs_into[number]
+            out = [arc for arc in timing.arcs_from[number] if timing.after[arc] > UNREACHED / 2]
             if timing.cells[number]["type"] == FLIP_FLOP:
-                paths = [arrival + timing.after[arc] for arc, arrival in zip(into, arrivals, strict=True)]
-                paths += [timing.before[arc] + left for arc, left in zip(out, leaving, strict=True)]
-            elif arrivals and leaving:
-                slowest = _slowest(arrivals) + LUT_DELAY
-                rest = _slowest(leaving) + LUT_DELAY
-                paths = [arrival + rest for arrival in arrivals] + [slowest + left for left in leaving]
-            else:
-                paths = []
-            for path in paths:
-                loss += np.square(np.maximum(path - aim, 0.0)) + WIRE_WEIGHT * path
+                for arc in into:
+                    lose(arrival(arc) + timing.after[arc])
+                for arc in out:
+                    lose(timing.before[arc] + left(arc))
+            elif into and out:
+                slowest = _slowest(map(arrival, into)) + LUT_DELAY
+                rest = _slowest(map(left, out)) + LUT_DELAY
+                for arc in into:
+                    lose(arrival(arc) + rest)
+                for arc in out:
+                    lose(slowest + left(arc))
         return loss
 
     def _move(self, unit: Unit, site: Site) -> None:
@@ -201,6 +215,11 @@ def _kind(cell: Cell) -> str:
     return "FF" if cell["type"] == FLIP_FLOP else "K"
 
 
+def _is_joined(cell: Cell) -> bool:
+    """Whether a multiplexer joins the table with its neighbour's, which ties their places together."""
+    return any(cell["connections"].get(port) for port in ("F1", "FXA", "FXB", "M", "OFX"))
+
+
 def _has_own_lut(cell: Cell) -> bool:
     return bool(cell["parameters"].get("SD", "").strip() == FROM_ITS_LUT and cell["connections"].get("DI"))
 
@@ -209,8 +228,5 @@ def _between(lines: Numbers, wanted: Numbers) -> Numbers:
     return lines[(lines >= wanted.min() - MARGIN) & (lines <= wanted.max() + MARGIN)]
 
 
-def _slowest(paths: "list[Reals | float]") -> Reals | float:
-    slowest = paths[0]
-    for path in paths[1:]:
-        slowest = np.maximum(slowest, path)
-    return slowest
+def _slowest(paths: "Iterable[Reals | float]") -> Reals | float:
+    return reduce(np.maximum, paths)

@@ -20,7 +20,7 @@ from .floorplan import floorplan_of
 from .flow import Flow, Step, prepared
 from .harness import Harness, HarnessTop
 from .reports import RoutedDesign
-from .tools import BuildError, stop_tools
+from .tools import BuildError, allow_tools, stop_tools
 
 CLOCKS_MHZ = {"table": 150.0, "walk": 125.0, "engine": 125.0}
 """What can be measured, and the clock that place and route aims for unless told."""
@@ -120,6 +120,7 @@ def synthesize(
         if progress is not None:
             progress(Step(text=text, number=number, count=step_count))
 
+    allow_tools()
     try:
         step("describing the hardware")
         harness = Harness(DESIGNS[subject](config))

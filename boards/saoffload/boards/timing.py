@@ -53,7 +53,7 @@ CLOCK_TO_DATA, CLOCK_TO_REGISTERED_DATA = 5.73, 0.96
 """Of an ECP5 of speed grade 6, in nanoseconds, as nextpnr reports them. Block RAMs with an output register are fast."""
 
 UNREACHED = -1e6
-"""Of what no path leads through: less than any path takes."""
+"""After an arc that leads to no register: less than any path takes."""
 
 
 class Timing:
@@ -76,7 +76,7 @@ class Timing:
         }
         self.cells: list[Cell] = list(named.values())
         self.index = {name: number for number, name in enumerate(named)}
-        tiles = np.array([tile_of(cell) for cell in self.cells]).reshape(-1, 2)
+        tiles = np.array([tile_of(cell) for cell in self.cells], np.int64).reshape(-1, 2)
         self.x: Numbers = tiles[:, 0].copy()
         self.y: Numbers = tiles[:, 1].copy()
         self._find_arcs()
@@ -173,7 +173,7 @@ class Timing:
         return self.before + self.wire + self.after
 
     def lateness(self, period: float) -> float:
-        """How late all registers together are for a clock of that period."""
+        """How late the inputs of all registers together are for a clock of that period."""
         return float(np.maximum(self.longest()[self._is_end] - period, 0.0).sum())
 
 

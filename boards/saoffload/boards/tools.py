@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +46,11 @@ class Tool:
     def run(self, arguments: list[str], *, folder: Path, log: Path, cure: str) -> None:
         """Run it in ``folder``; all that it prints goes to ``log``.
 
-        Raises ``BuildError`` with the tool's own error, the log and the cure when it fails.
+        Raises ``BuildError`` with the tool's own error, the log and the cure when it fails, and when tools are stopped.
         """
         command = [self.find(), *arguments]
+        if _are_stopped.is_set():
+            raise BuildError(f"{self.task} was not started: the build was interrupted")
         try:
             with log.open("w") as output:
                 process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
@@ -65,10 +68,17 @@ class Tool:
 
 
 _running: set[subprocess.Popen[bytes]] = set()
+_are_stopped = threading.Event()
+
+
+def allow_tools() -> None:
+    """A build begins: tools run, whatever was stopped before."""
+    _are_stopped.clear()
 
 
 def stop_tools() -> None:
-    """Kills the tools that other threads run; to those it is a failure of the tool."""
+    """Kills the tools that other threads run, and lets them start no other; to them it is a failure of the tool."""
+    _are_stopped.set()
     for process in tuple(_running):
         process.kill()
 
