@@ -55,7 +55,6 @@ class Refinement:
         self._period = 1e9 / clock_hz
         self._timing = Timing(placed)
         self._cells = cells_of(placed)
-        self._names = list(self._timing.index)
         self._tiles: defaultdict[str, Tile] = defaultdict(Tile)
         self._sites: dict[str, Site] = {}
         for name, cell in self._cells.items():
