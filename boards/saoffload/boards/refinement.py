@@ -42,8 +42,8 @@ class Refinement:
     them are shorter. The wires of nextpnr's placers follow its own idea of how long they take, which is far from what
     the router makes of them; here it is what routed designs have (``timing``).
 
-    A flip-flop and the look-up table that feeds it in its place move together. Carry chains, RAM in tables and block
-    RAMs stay. What is not placed is left alone.
+    A flip-flop and the look-up table that feeds it in its place move together. Carry chains, RAM in tables, tables
+    that a multiplexer joins, and block RAMs stay. What is not placed is left alone.
 
     Parameters: ``placed``, a netlist of nextpnr with the sites of its cells, changed by ``run``; ``fixed``, names of
     cells that stay, too; ``clock_hz``, which paths are too long for.
