@@ -43,7 +43,10 @@ def weights(lengths: Reals) -> Reals:
 
 
 def fit(wires: Reals) -> tuple[Reals, Reals]:
-    """Along a row and along a column, at ``LENGTHS``; the second begins with nothing."""
+    """Along a row and along a column, at ``LENGTHS``; the second begins with nothing.
+
+    Not a number where no wire has about that length.
+    """
     matrix = np.hstack([weights(wires[:, 0]), weights(wires[:, 1])[:, 1:]])
     delays = wires[:, 2]
     trust = np.ones(len(delays))
@@ -51,6 +54,7 @@ def fit(wires: Reals) -> tuple[Reals, Reals]:
     for _ in range(ROUNDS):
         found = np.linalg.lstsq(matrix * trust[:, None], delays * trust, rcond=None)[0]
         trust = 1 / np.sqrt(np.maximum(np.abs(delays - matrix @ found), FINEST))
+    found = np.where(matrix.any(axis=0), found, np.nan)
     return found[: len(LENGTHS)], np.concatenate([[0.0], found[len(LENGTHS) :]])
 
 

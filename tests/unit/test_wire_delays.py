@@ -23,6 +23,11 @@ def test_of_wires_that_all_fit_the_fit_is_exact_and_detours_change_little() -> N
     assert list(column) == pytest.approx(ALONG_COLUMN, abs=0.02)
 
 
+def test_of_lengths_that_no_wire_has_nothing_is_said() -> None:
+    row, column = fit(np.array([[0, 0, 0.5], [1, 0, 0.7], [0, 1, 0.7]]))
+    assert list(np.isfinite(row)) == list(np.isfinite(column)) == [length <= 1 for length in LENGTHS]
+
+
 def test_only_wires_from_flip_flop_to_flip_flop_are_measured(tmp_path: Path) -> None:
     design = netlist(
         start=flip_flop("X3/Y9/SLICEA.FF0", Q=1),
