@@ -5,7 +5,19 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .netlist import CONSTANT, FLIP_FLOP, PACKED_LUT, Cell, Netlist, cells_of, drivers_of, settings_of, site_of
+from .netlist import (
+    CONSTANT,
+    FLIP_FLOP,
+    FROM_ELSEWHERE,
+    FROM_ITS_LUT,
+    PACKED_LUT,
+    Cell,
+    Netlist,
+    cells_of,
+    drivers_of,
+    settings_of,
+    site_of,
+)
 from .partition import Part, Partition
 from .tiles import Site, Tile
 
@@ -17,9 +29,6 @@ CHAIN_END = "$nextpnr_CCU2C"
 
 LOCKED = format(6, "032b")
 """A strength with which nextpnr moves nothing, and does not ask what belongs to a cell: it is all there."""
-
-FROM_ITS_LUT, FROM_ELSEWHERE = "1 ", "0 "
-"""Where a flip-flop takes its data from, its parameter SD."""
 
 
 def join(packed: Netlist, partition: Partition, placed: Mapping[Part, Netlist], *, clock_hz: int) -> int:

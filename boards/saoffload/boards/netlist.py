@@ -18,6 +18,9 @@ PLAIN, CARRY_MODE, LUT_RAM_MODE = "LOGIC", "CCU2", "DPRAM"
 CONSTANT = "$PACKER"
 """What the names of tables begin with that drive a constant to whoever needs one."""
 
+FROM_ITS_LUT, FROM_ELSEWHERE = "1 ", "0 "
+"""Where a flip-flop takes its data from, its parameter SD."""
+
 LUT_INPUTS = ("A", "B", "C", "D", "FCI")
 
 Cell = dict[str, Any]

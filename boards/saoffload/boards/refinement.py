@@ -1,17 +1,14 @@
 """Detailed placement: logic on the longest paths of a placed design moves to where they are shorter."""
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from functools import reduce
 
 import numpy as np
 
-from .netlist import FLIP_FLOP, PACKED_LUT, PLAIN, Cell, Netlist, cells_of, mode_of, site_of
-from .tiles import Site, Tile, sites_in
+from .netlist import FLIP_FLOP, FROM_ITS_LUT, PACKED_LUT, PLAIN, Cell, Netlist, cells_of, mode_of, site_of
+from .tiles import Site, Tile, coordinates_of, sites_in
 from .timing import LUT_DELAY, UNREACHED, Numbers, Reals, Timing
-
-COORDINATES = re.compile(r"X(\d+)/Y(\d+)")
 
 AIM = 0.85
 """Of the clock's period: what takes longer is to become shorter. The router makes some paths longer than expected."""
@@ -30,9 +27,6 @@ LEAST_GAIN = 0.03
 
 WIRE_WEIGHT = 1e-3
 """What a nanosecond of path counts as loss where no path is too long."""
-
-FROM_ITS_LUT = "1"
-"""Where a flip-flop takes its data from, its parameter SD, if from the look-up table of its place."""
 
 Unit = tuple[str, ...]
 
@@ -69,9 +63,9 @@ class Refinement:
             for number in (self._timing.index[name] for name in unit)
         }
         # Logic stands in whole columns and whole rows.
-        found = [match for tile in self._tiles if (match := COORDINATES.fullmatch(tile))]
-        self._columns = np.array(sorted({int(match[1]) for match in found}))
-        self._rows = np.array(sorted({int(match[2]) for match in found}))
+        tiles = [coordinates_of(tile) for tile in self._tiles]
+        self._columns = np.array(sorted({x for x, _ in tiles}))
+        self._rows = np.array(sorted({y for _, y in tiles}))
 
     def _find_units(self, at: dict[Site, str], fixed: Collection[str]) -> Iterator[Unit]:
         for name, site in self._sites.items():
@@ -198,13 +192,11 @@ class Refinement:
     def _move(self, unit: Unit, site: Site) -> None:
         for name in unit:
             self._tiles[self._sites[name].tile].remove(self._sites[name])
-        match = COORDINATES.fullmatch(site.tile)
-        assert match is not None
         for name, cell in zip(unit, self._all(unit), strict=True):
             self._sites[name] = site.beside(_kind(cell))
             self._tiles[site.tile].add(self._sites[name], cell)
             number = self._timing.index[name]
-            self._timing.x[number], self._timing.y[number] = int(match[1]), int(match[2])
+            self._timing.x[number], self._timing.y[number] = coordinates_of(site.tile)
 
     def _all(self, unit: Unit) -> list[Cell]:
         return [self._cells[name] for name in unit]
@@ -220,7 +212,7 @@ def _is_joined(cell: Cell) -> bool:
 
 
 def _has_own_lut(cell: Cell) -> bool:
-    return bool(cell["parameters"].get("SD", "").strip() == FROM_ITS_LUT and cell["connections"].get("DI"))
+    return bool(cell["parameters"].get("SD") == FROM_ITS_LUT and cell["connections"].get("DI"))
 
 
 def _between(lines: Numbers, wanted: Numbers) -> Numbers:

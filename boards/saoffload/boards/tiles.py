@@ -9,6 +9,7 @@ from .netlist import FLIP_FLOP, LUT_RAM_MODE, PACKED_RAM_INPUT, PLAIN, Cell, mod
 SLICES, PLACES_PER_SLICE = "ABCD", 2
 """Each place has a look-up table, ``K``, and a flip-flop, ``FF``."""
 
+TILE = re.compile(r"X(\d+)/Y(\d+)")
 SITE = re.compile(r"(X\d+/Y\d+)/SLICE([A-D])\.([A-Z]+)(\d?)")
 
 
@@ -33,6 +34,14 @@ class Site:
     def beside(self, kind: str) -> "Site":
         """That of the look-up table, or of the flip-flop, of the same place."""
         return Site(self.tile, self.slice, kind, self.number)
+
+
+def coordinates_of(name: str) -> tuple[int, int]:
+    """Column and row of a tile, or of a site in one. Raises ``ValueError`` when the name is of neither."""
+    match = TILE.match(name)
+    if match is None:
+        raise ValueError(f"{name!r} names no tile")
+    return int(match[1]), int(match[2])
 
 
 def sites_in(tile: str, kind: str) -> Iterator[Site]:

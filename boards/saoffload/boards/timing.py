@@ -1,6 +1,5 @@
 """When signals arrive in a design that is placed and not routed, by what wires of their length take once they are."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -26,11 +25,10 @@ from .netlist import (
     mode_of,
     site_of,
 )
+from .tiles import coordinates_of
 
 Reals = NDArray[np.floating[Any]]
 Numbers = NDArray[np.int64]
-
-TILE = re.compile(r"X(\d+)/Y(\d+)/")
 
 LENGTHS = (0, 1, 2, 3, 6, 12, 24, 48, 96)
 ALONG_ROW = (0.46, 0.68, 0.69, 0.90, 0.94, 1.24, 1.88, 3.12, 5.00)
@@ -38,7 +36,8 @@ ALONG_COLUMN = (0.00, 0.26, 0.28, 0.52, 0.63, 1.01, 1.63, 2.66, 4.90)
 """Nanoseconds of a wire that leads so many tiles along a row and along a column, the sum of both, of an ECP5 of speed
 grade 6: ``tools/wire_delays.py`` finds them in routed designs. Eight wires in ten are between 0.2 faster and 0.35
 slower. nextpnr itself expects 0.5 and 0.08 for each tile, which makes long wires half as long again as they become, and
-nothing of a wire from a look-up table to another of its tile. No wire led along 96 rows: that goes on as before.
+nothing of a wire from a look-up table to another of its tile. Along 96 rows
+led no wire: what is said of them is a guess.
 """
 LONGEST = 200
 """Tiles, more than any chip has."""
@@ -179,10 +178,7 @@ class Timing:
 
 def tile_of(cell: Cell) -> tuple[int, int]:
     """Column and row of a placed cell. Raises ``ValueError`` when it has no site in a tile."""
-    match = TILE.match(site_of(cell) or "")
-    if match is None:
-        raise ValueError(f"{site_of(cell)} names no tile")
-    return int(match[1]), int(match[2])
+    return coordinates_of(site_of(cell) or "")
 
 
 def _start_of(cell: Cell, port: str) -> float:
